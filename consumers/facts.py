@@ -1,0 +1,194 @@
+"""What the ledger needs to know of a StatefulSet's or a ControllerRevision's state; pure.
+
+Objects are read open-endedly: unknown fields, strategies and conditions pass; only a shape that the
+API server would never serve is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.canonical import digest, normal_template, to_bytes
+from ledger.errors import PoisonRecord
+from ledger.keep import controller_of
+
+CHANGE_CAUSE = "kubernetes.io/change-cause"
+UNDO_ANNOTATION = "rollout-ledger/undo"
+DEFAULT_HISTORY_LIMIT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SetFacts:
+    """One state of a StatefulSet. Two states with equal facts differ in nothing the ledger derives
+    from.
+    """
+
+    generation: int
+    change_cause: str | None
+    undo_annotation: str | None
+    observed_generation: int
+    current_revision: str
+    update_revision: str
+    settled: bool
+    replicas: int
+    strategy: str
+    update_partition: int
+    history_limit: int
+    terminating: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionFacts:
+    """One state of a ControllerRevision: its number and owner change, its template never does."""
+
+    number: int
+    owner_uid: str
+    owner_name: str
+    change_cause: str | None
+
+
+def set_facts(raw_set: Mapping[str, Any]) -> SetFacts:
+    """The facts of a StatefulSet. Raises PoisonRecord for what no API server serves."""
+    try:
+        return _set_facts(raw_set)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as wrong:
+        raise PoisonRecord(f"not a StatefulSet: {type(wrong).__name__} {wrong}") from None
+
+
+def revision_facts(raw_revision: Mapping[str, Any]) -> RevisionFacts:
+    """The facts of a ControllerRevision. Raises PoisonRecord for what no API server serves."""
+    try:
+        metadata = raw_revision["metadata"]
+        owner = controller_of(raw_revision) or {}
+        return RevisionFacts(
+            number=_number(raw_revision.get("revision", 0)),
+            owner_uid=_text(owner.get("uid", "")),
+            owner_name=_text(owner.get("name", "")),
+            change_cause=_annotation(metadata, CHANGE_CAUSE),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as wrong:
+        raise PoisonRecord(f"not a ControllerRevision: {type(wrong).__name__} {wrong}") from None
+
+
+def template_of(raw_object: Mapping[str, Any]) -> dict[str, Any]:
+    """The pod template in a StatefulSet or a ControllerRevision's data, in normal form.
+
+    Raises PoisonRecord when there is none.
+    """
+    try:
+        holder = (
+            raw_object["data"] if raw_object.get("kind") == "ControllerRevision" else raw_object
+        )
+        return normal_template(holder["spec"]["template"])
+    except (KeyError, TypeError, AttributeError, ValueError) as wrong:
+        raise PoisonRecord(f"no pod template: {type(wrong).__name__} {wrong}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFacts:
+    """A pod template by content: its digest, its JSON, the images it runs, and the key its secrets
+    are tagged with.
+    """
+
+    digest: str
+    json: str
+    images: str
+    redaction_key: str | None
+
+
+def template_facts(template: Mapping[str, Any]) -> TemplateFacts:
+    """The content identity of a template in normal form."""
+    spec = template.get("spec")
+    lists = (
+        [spec.get(part) for part in ("initContainers", "containers")]
+        if isinstance(spec, dict)
+        else []
+    )
+    containers = [
+        c for part in lists if isinstance(part, list) for c in part if isinstance(c, dict)
+    ]
+    images = [f"{c.get('name', '')}={c.get('image', '')}" for c in containers]
+    text = to_bytes(template).decode()
+    return TemplateFacts(digest(template), text, " ".join(images), _redaction_key(text))
+
+
+def spec_managers(raw_set: Mapping[str, Any]) -> str:
+    """The managedFields entries that own spec or annotation fields, as JSON: evidence of who wrote
+    a template.
+    """
+    entries = raw_set["metadata"].get("managedFields") or []
+    kept = [
+        entry
+        for entry in entries
+        if isinstance(entry, dict) and "f:spec" in (entry.get("fieldsV1") or {})
+    ]
+    return to_bytes(kept).decode()
+
+
+def _set_facts(raw_set: Mapping[str, Any]) -> SetFacts:
+    metadata, spec = raw_set["metadata"], raw_set["spec"]
+    for part in (metadata.get("labels"), spec.get("selector")):
+        if part is not None and not isinstance(part, dict):
+            raise TypeError("labels and selector are maps")
+    status = raw_set.get("status") or {}
+    strategy = spec.get("updateStrategy") or {}
+    rolling = strategy.get("rollingUpdate") or {}
+    return SetFacts(
+        generation=_number(metadata.get("generation", 0)),
+        change_cause=_annotation(metadata, CHANGE_CAUSE),
+        undo_annotation=_annotation(metadata, UNDO_ANNOTATION),
+        observed_generation=_number(status.get("observedGeneration", 0)),
+        current_revision=_text(status.get("currentRevision", "")),
+        update_revision=_text(status.get("updateRevision", "")),
+        settled=_is_settled(metadata, spec, status),
+        replicas=_number(spec.get("replicas", 1)),
+        strategy=_text(strategy.get("type", "RollingUpdate")),
+        update_partition=_number(rolling.get("partition", 0)),
+        history_limit=_number(spec.get("revisionHistoryLimit", DEFAULT_HISTORY_LIMIT)),
+        terminating=bool(metadata.get("deletionTimestamp")),
+    )
+
+
+def _is_settled(
+    metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]
+) -> bool:
+    """Every pod is on the update revision and ready (stateful_set_utils.go, completeRollingUpdate).
+
+    currentRevision alone is no proof: after a revert it equals updateRevision while a pod is stuck
+    on the bad one (kubernetes#67250), so the counters must agree too.
+    """
+    wanted = spec.get("replicas", 1)
+    return bool(
+        status.get("observedGeneration", 0) == metadata.get("generation", 0)
+        and status.get("updateRevision")
+        and status.get("currentRevision") == status.get("updateRevision")
+        and status.get("replicas", 0) == wanted
+        and status.get("readyReplicas", 0) == wanted
+        and status.get("updatedReplicas", 0) == wanted
+    )
+
+
+def _annotation(metadata: Mapping[str, Any], name: str) -> str | None:
+    value = (metadata.get("annotations") or {}).get(name)
+    return None if value is None else _text(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {type(value).__name__}")
+    return value
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"expected a number, found {type(value).__name__}")
+    if not -(2**62) < value < 2**62:
+        raise ValueError("number out of range")
+    return value
+
+
+def _redaction_key(text: str) -> str | None:
+    _, found, rest = text.partition("redacted:")
+    return rest.partition(":")[0] if found else None

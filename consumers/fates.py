@@ -1,0 +1,60 @@
+"""What became of each revision, asked of the facts: still live, renumbered, disowned, or deleted
+and why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from consumers.pruning import Fate, Scene, Sibling, fate_of
+from ledger.model import parse_timestamp, timestamp
+from ledger.store import Ledger
+
+SLACK = timedelta(seconds=2)
+"""Watches of different kinds are not ordered among each other: a limit's change may be seen just
+after its effect.
+"""
+
+
+@dataclass(slots=True)
+class Fates:
+    """Reads facts only."""
+
+    ledger: Ledger
+
+    def of(self, workload_uid: str, revision_uid: str, number: int) -> Fate:
+        """The fate of a number that a ControllerRevision held under an incarnation."""
+        key = {"workload_uid": workload_uid, "revision_uid": revision_uid, "number": number}
+        row = self.ledger.row("fold/revision_fate", key)
+        if row is None:
+            return Fate(live=False, exists=False)
+        facts = dict(row) | {"revision_uid": revision_uid}
+        scene = self._scene(workload_uid, facts) if facts["deleted_at"] is not None else None
+        return fate_of(facts, workload_uid, scene)
+
+    def _scene(self, workload_uid: str, facts: dict[str, Any]) -> Scene:
+        workload = self.ledger.row("fold/workload", {"uid": workload_uid})
+        object_id = workload["object_id"] if workload else None
+        until_at = timestamp(parse_timestamp(facts["deleted_at"]) + SLACK)
+        near = self.ledger.rows("fold/limits_near", {"object_id": object_id, "until_at": until_at})
+        key = {"workload_uid": workload_uid, "deleted_version": facts["deleted_version"]}
+        siblings = self.ledger.rows("fold/siblings_alive", key)
+        return Scene(
+            siblings=[Sibling(row["uid"], row["name"], row["number"]) for row in siblings],
+            rules=[
+                (
+                    row["history_limit"],
+                    frozenset((row["current_revision"], row["update_revision"])),
+                )
+                for row in near
+            ],
+            set_is_going=self._is_going(object_id, workload, until_at),
+        )
+
+    def _is_going(self, object_id: int | None, workload: Any, until_at: str) -> bool:
+        deleted_at = workload["object_deleted_at"] if workload else None
+        terminating = self.ledger.row("fold/terminating_since", {"object_id": object_id})
+        since = [at for at in (deleted_at, terminating and terminating["observed_at"]) if at]
+        return any(at <= until_at for at in since)

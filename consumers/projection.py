@@ -1,0 +1,63 @@
+"""What every projection is: records in, rows out, nothing else touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ledger.envelope import Document
+from ledger.model import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A record that could be read, and what the ledger already knew of it.
+
+    `disposition` is `first` (new), `duplicate` (same object, resourceVersion and data as an earlier
+    record), `recoding` (same object and resourceVersion, other data), `late` (older than what is
+    known, but not seen before), or `fact` for records that are not about an object.
+    """
+
+    position: Position
+    document: Document
+    disposition: str
+    instance_id: int
+    object_id: int = 0
+
+    @property
+    def is_news(self) -> bool:
+        """True when the record says something that no earlier record said."""
+        return self.disposition in ("first", "late", "fact")
+
+
+class Projection(Protocol):
+    """One fold. Both calls happen inside the transaction that also moves the position."""
+
+    def apply(self, observed: Observed) -> None:
+        """Take in one record. Raises PoisonRecord, having written nothing, for content it cannot
+        read.
+        """
+
+    def settle(self) -> None:
+        """Recompute the derived rows that the batch's records touched."""
+
+    def forget(self) -> None:
+        """Drop what is cached: the transaction was rolled back."""
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a batch has changed that later projections derive from; emptied when the batch is
+    settled.
+    """
+
+    existence: set[str] = field(default_factory=set)
+    """Uids of objects that were deleted, or turned out not to be."""
+
+    baselines: set[tuple[str, str]] = field(default_factory=set)
+    """(kind, scope) of snapshots that became complete."""
+
+    def clear(self) -> None:
+        """Begin the next batch."""
+        self.existence.clear()
+        self.baselines.clear()

@@ -1,0 +1,148 @@
+"""Snapshots, and the deletions that only a complete one can prove.
+
+A list that is complete (as many kept objects as it announced) names every object of its kind and
+scope at its resourceVersion. Whatever was alive before and is not named was deleted in between: the
+time is an interval, from when it was last seen to the snapshot. An incomplete snapshot proves
+nothing. (client-go calls this DeletedFinalStateUnknown.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from consumers.projection import Observed, Touched
+from ledger.errors import PoisonRecord
+from ledger.store import Ledger
+
+
+@dataclass(slots=True)
+class Snapshots:
+    """Folds snapshot-begin, listed states and snapshot-end, in whatever order they arrive."""
+
+    ledger: Ledger
+    touched: Touched
+    _open: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _completed: list[dict[str, Any]] = field(default_factory=list)
+    _newest: dict[str, int] | None = None
+    _arrived: dict[int, str] = field(default_factory=dict)
+
+    def apply(self, observed: Observed) -> None:
+        """Take in a snapshot's marks and members, and states that an older snapshot may have
+        missed.
+        """
+        document = observed.document
+        if document.fact == "coverage":
+            self._mark(observed)
+        elif document.fact == "state":
+            if document.snapshot:
+                self._member(observed)
+            if document.version_number < self._newest_complete(document.ref.plural):
+                self._arrived[observed.object_id] = document.objectuid
+
+    def settle(self) -> None:
+        """Infer deletions from the snapshots that the batch completed, and undo inferences it
+        refuted.
+        """
+        self.ledger.put("snapshots", self._open.values())
+        for snapshot in self._completed:
+            self._infer(snapshot)
+        for object_id, uid in self._arrived.items():
+            self._review(object_id, uid)
+        self._arrived.clear()
+        self._completed.clear()
+        self._open.clear()
+
+    def forget(self) -> None:
+        """Drop what the batch gathered: the transaction was rolled back."""
+        self._open.clear()
+        self._completed.clear()
+        self._arrived.clear()
+        self._newest = None
+
+    def _mark(self, observed: Observed) -> None:
+        data = observed.document.data
+        mark = data.get("mark") if isinstance(data, dict) else None
+        if mark not in ("snapshot-begin", "snapshot-end"):
+            return
+        try:
+            snapshot = self._snapshot(str(data["snapshot"]), observed)
+            snapshot |= {"kind": str(data["kind"]), "scope": str(data["scope"])}
+            snapshot["filter"] = int(data["filter"])
+            if mark == "snapshot-begin":
+                snapshot["began_at"] = observed.document.time
+            else:
+                snapshot["ended_at"] = observed.document.time
+                snapshot["resource_version"] = int(data["resource_version"])
+                snapshot["announced"] = int(data["count"])
+        except (KeyError, TypeError, ValueError) as wrong:
+            raise PoisonRecord(f"not a snapshot: {type(wrong).__name__} {wrong}") from None
+        self._complete(snapshot)
+
+    def _member(self, observed: Observed) -> None:
+        snapshot = self._snapshot(observed.document.snapshot, observed)
+        if snapshot["complete"]:
+            return
+        key = {"snapshot": snapshot["id"], "object_id": observed.object_id}
+        snapshot["listed"] += self.ledger.run("fold/add_member", key)
+        self._complete(snapshot)
+
+    def _snapshot(self, snapshot_id: str, observed: Observed) -> dict[str, Any]:
+        if snapshot_id not in self._open:
+            row = self.ledger.row("fold/snapshot", {"id": snapshot_id})
+            self._open[snapshot_id] = dict(row) if row else _fresh_snapshot(snapshot_id, observed)
+        return self._open[snapshot_id]
+
+    def _complete(self, snapshot: dict[str, Any]) -> None:
+        if (
+            not snapshot["complete"]
+            and snapshot["began_at"]
+            and snapshot["ended_at"]
+            and snapshot["listed"] == snapshot["announced"]
+        ):
+            snapshot["complete"] = 1
+            self._completed.append(snapshot)
+
+    def _infer(self, snapshot: dict[str, Any]) -> None:
+        self.ledger.run("fold/members_alive", snapshot)
+        for row in self.ledger.rows("fold/missing_from_snapshot", snapshot):
+            self._settle_deletion(row["id"], row["uid"], snapshot)
+        self.ledger.run("fold/drop_members", snapshot)
+        self._newest = None
+        self.touched.baselines.add((snapshot["kind"], snapshot["scope"]))
+
+    def _review(self, object_id: int, uid: str) -> None:
+        snapshot = self.ledger.row("fold/first_snapshot_without", {"object_id": object_id})
+        self._settle_deletion(object_id, uid, dict(snapshot) if snapshot else None)
+
+    def _settle_deletion(self, object_id: int, uid: str, snapshot: dict[str, Any] | None) -> None:
+        parameters = {
+            "object_id": object_id,
+            "ended_at": snapshot and snapshot["ended_at"],
+            "version": snapshot and snapshot["resource_version"],
+        }
+        if self.ledger.run("fold/infer_deletion", parameters):
+            self.touched.existence.add(uid)
+
+    def _newest_complete(self, kind: str) -> int:
+        if self._newest is None:
+            rows = self.ledger.rows("fold/newest_snapshots", {})
+            self._newest = {row["kind"]: row["newest"] for row in rows}
+        return self._newest.get(kind, -1)
+
+
+def _fresh_snapshot(snapshot_id: str, observed: Observed) -> dict[str, Any]:
+    ref = observed.document.ref if observed.document.fact == "state" else None
+    return {
+        "id": snapshot_id,
+        "kind": ref.plural if ref else "",
+        "scope": "",
+        "filter": 0,
+        "instance_id": observed.instance_id,
+        "began_at": None,
+        "ended_at": None,
+        "resource_version": None,
+        "announced": None,
+        "listed": 0,
+        "complete": 0,
+    }

@@ -1,0 +1,96 @@
+"""Why a revision came to be, from what is known of it and of the write that caused it; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ledger.diff import Change, restart_only
+from ledger.managed_fields import kubectl_undo
+
+from consumers.generations import Entry, Placement, SetState
+
+Trigger = Literal[
+    "create", "change", "restart", "undo", "return", "platform", "adopted", "found", "unseen"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A spec write: the state it left, the state before it, and what it changed in the template."""
+
+    after: SetState
+    before: SetState
+    changes: tuple[Change, ...]
+
+    @property
+    def is_adjacent(self) -> bool:
+        """True when no write lies unseen between the two states."""
+        return self.after.generation == self.before.generation + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else a trigger depends on.
+
+    `same_below` is the highest lower number with the same template; `changes` are against the next
+    lower revision, None when there is none; `write` is None when it was not seen.
+    """
+
+    is_adopted: bool
+    is_baseline: bool
+    has_twin: bool
+    same_below: int | None
+    previous: int | None
+    changes: tuple[Change, ...] | None
+    write: Write | None
+
+
+def trigger_of(entry: Entry, placement: Placement, known: Circumstances) -> Trigger:
+    """The trigger of a revision entry; the order of the questions is the order of certainty."""
+    if known.is_adopted:
+        return "adopted"
+    if known.is_baseline:
+        return "found"
+    if known.has_twin or placement.is_platform:
+        return "platform"
+    if known.previous is None:
+        return "create" if entry.number <= 1 else "change"
+    if known.same_below is not None:
+        if known.same_below == known.previous and known.write is None:
+            return "platform"
+        return "undo" if known.write and is_undo(known.write) else "return"
+    if known.changes and restart_only(known.changes):
+        return "restart"
+    return "change"
+
+
+def is_undo(write: Write) -> bool:
+    """True for our own undo, marked by its annotation, and for `kubectl rollout undo`, known by how
+    it writes.
+
+    Our annotation counts only in the state where it first appears, with the base generation one
+    less: annotations are copied and linger.
+    """
+    if write.after.undo_annotation != write.before.undo_annotation:
+        intent = undo_intent(write.after.undo_annotation)
+        if intent.get("baseGeneration") == write.after.generation - 1:
+            return True
+    return kubectl_undo(
+        _metadata(write.before), _metadata(write.after), write.changes, adjacent=write.is_adjacent
+    )
+
+
+def undo_intent(annotation: str | None) -> Mapping[str, Any]:
+    """What our undo annotation says; empty for anything else."""
+    try:
+        intent = json.loads(annotation or "{}")
+    except ValueError:
+        return {}
+    return intent if isinstance(intent, dict) else {}
+
+
+def _metadata(state: SetState) -> dict[str, Any]:
+    return {"managedFields": json.loads(state.managed_fields)}

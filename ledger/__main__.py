@@ -1,0 +1,5 @@
+"""`python -m ledger` is `rollout-ledger`."""
+
+from ledger.cli import main
+
+main()

@@ -1,0 +1,201 @@
+"""One observed fact, sealed: a CloudEvents 1.0 JSON document whose bytes are made once and never
+again.
+
+`seal` is the only place that writes a document and `parse` the only place that reads one. What the
+facts mean is left to observe.py (writing) and to the consumers (reading).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ledger.canonical import from_bytes, to_bytes
+from ledger.errors import LogUnusable, PoisonRecord
+from ledger.model import KIND_BY_PLURAL, ObjectRef, parse_timestamp
+
+MEDIA_TYPE = "application/cloudevents+json"
+LIMIT_BYTES = 8 * 1024 * 1024
+"""The largest record; a larger object is recorded by digest and size only."""
+
+DEPTH_LIMIT = 100
+"""Kubernetes objects nest about 20 deep; what nests deeper than this is not one."""
+
+TYPES = ("state", "deleted", "gap", "coverage", "audit", "sealed", "note")
+_TYPE = re.compile(r"rollout-ledger\.([a-z]+)\.v([0-9]+)")
+_NAME = re.compile(r"[A-Za-z0-9._:*-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A sealed document on its way to the log: its id and its bytes."""
+
+    id: str
+    value: bytes
+
+
+class Document(msgspec.Struct, frozen=True, gc=False):
+    """A record's document, read back. Attribute names are CloudEvents'; extension attributes are
+    ours.
+    """
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    epoch: int
+    instance: str
+    sequence: int
+    objectuid: str = ""
+    resourceversion: str = ""
+    objectgeneration: int = 0
+    snapshot: str = ""
+    redactionkey: str = ""
+    withheld: str = ""
+    data: Any = None
+
+    @property
+    def fact(self) -> str:
+        """`state`, `deleted`, `gap`, `coverage`, `audit`, `sealed` or `note`."""
+        return self.type.split(".")[1]
+
+    @property
+    def version_number(self) -> int:
+        """The resourceVersion as a number: comparable within one kind and epoch (KEP-5504)."""
+        return int(self.resourceversion)
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The object that a state or deletion is about."""
+        _, plural, *path = self.subject.split("/")
+        namespace, name = path if len(path) == 2 else ("", path[0])
+        return ObjectRef(plural, namespace, name, self.objectuid)
+
+
+def seal(attributes: dict[str, Any], data: bytes | None) -> Envelope:
+    """The document's bytes: sorted keys, `data` spliced in verbatim. Attributes that are empty are
+    left out.
+    """
+    document = {key: value for key, value in attributes.items() if value not in ("", None)}
+    document["specversion"] = "1.0"
+    if data is not None:
+        document["data"] = msgspec.Raw(data)
+        document["datacontenttype"] = "application/json"
+    return Envelope(attributes["id"], to_bytes(document))
+
+
+def short_digest(data: bytes) -> str:
+    """The first 16 hex characters of SHA-256: the part of a record's id that names its content."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def parse(value: bytes) -> Document:
+    """Read a document back.
+
+    Raises PoisonRecord, with the reason, for anything that is not one of ours: not JSON, duplicate
+    keys, nested too deep, attributes missing or of another type. Raises LogUnusable for a document
+    of ours in a format that this release does not know, because guessing would be worse than
+    stopping.
+    """
+    if len(value) > LIMIT_BYTES:
+        raise PoisonRecord(f"larger than {LIMIT_BYTES} bytes")
+    raw = _decode(value)
+    _refuse_unknown_format(raw.get("type"))
+    try:
+        document = msgspec.convert(raw, Document)
+    except (msgspec.ValidationError, RecursionError) as wrong:
+        raise PoisonRecord(f"not a rollout-ledger document: {wrong}") from None
+    _check(document)
+    return document
+
+
+def _decode(value: bytes) -> dict[str, Any]:
+    try:
+        raw = from_bytes(value)
+        if not isinstance(raw, dict):
+            raise PoisonRecord("not a JSON object")
+        if _too_deep(value, raw):
+            raise PoisonRecord(f"nested deeper than {DEPTH_LIMIT}")
+        if to_bytes(raw) != value:
+            _refuse_duplicate_keys(value)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as wrong:
+        raise PoisonRecord(f"not JSON: {wrong}") from None
+    return raw
+
+
+def _too_deep(value: bytes, raw: object) -> bool:
+    if value.count(b"{") + value.count(b"[") <= DEPTH_LIMIT:
+        return False
+    level: list[Any] = [raw]
+    for _ in range(DEPTH_LIMIT):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _refuse_duplicate_keys(value: bytes) -> None:
+    # Two parsers may read a document with duplicate keys differently, so none may be trusted with
+    # it. Our own bytes are canonical and never come here.
+    import json
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({key for key, _ in items}) != len(items):
+            raise PoisonRecord("duplicate keys")
+        return dict(items)
+
+    json.loads(value, object_pairs_hook=pairs)
+
+
+def _refuse_unknown_format(raw_type: object) -> None:
+    found = _TYPE.fullmatch(raw_type) if isinstance(raw_type, str) else None
+    if not found:
+        raise PoisonRecord("its type is not one of rollout-ledger's")
+    if found[1] not in TYPES or found[2] != "1":
+        raise LogUnusable(
+            f"the log holds a record of type {raw_type}, which this release does not know",
+            hint="upgrade rollout-ledger on the reading side first",
+        )
+
+
+def _check(document: Document) -> None:
+    try:
+        parse_timestamp(document.time)
+    except ValueError:
+        raise PoisonRecord("its time is not RFC 3339") from None
+    if not document.source.startswith("/clusters/"):
+        raise PoisonRecord("its source is not a cluster")
+    if not -(2**63) <= document.sequence < 2**63:
+        raise PoisonRecord("its sequence is out of range")
+    if document.fact in ("state", "deleted"):
+        _check_object(document)
+
+
+def _check_object(document: Document) -> None:
+    parts = document.subject.split("/")
+    kind = KIND_BY_PLURAL.get(parts[1]) if len(parts) > 1 else None
+    if kind is None or len(parts) != (4 if kind.namespaced else 3):
+        raise PoisonRecord("its subject is not an object")
+    if not all(_NAME.fullmatch(part) for part in parts) or not document.objectuid:
+        raise PoisonRecord("its subject or uid is not an object's")
+    if not document.id.startswith(f"{document.objectuid}/{document.resourceversion}/"):
+        raise PoisonRecord("its id is not made of its uid and resourceversion")
+    if not (document.resourceversion.isascii() and document.resourceversion.isdigit()):
+        raise PoisonRecord("its resourceversion is not a number")
+    if len(document.resourceversion) > 18 or not 0 <= document.objectgeneration < 2**62:
+        raise PoisonRecord("its resourceversion or generation is out of range")
+    if document.data is None and not document.withheld:
+        raise PoisonRecord("it has no data")
+    if document.data is not None and not isinstance(document.data, dict):
+        raise PoisonRecord("its data is not an object")

@@ -1,0 +1,217 @@
+"""What one watcher process saw, as envelopes: filtered, redacted, numbered and sealed.
+
+Pure: time and raw bytes come in, envelopes go out. watch.py feeds it from a live API, replay.py
+from a recording, so both take the same line. The sequence counts every envelope of the process; a
+hole in it is lost data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ledger import __version__
+from ledger.canonical import from_bytes, to_bytes
+from ledger.envelope import LIMIT_BYTES, Envelope, seal, short_digest
+from ledger.errors import RedactionFailed
+from ledger.keep import FILTER_VERSION, is_kept
+from ledger.model import Kind, ObjectRef, timestamp
+from ledger.redaction import Redactor
+
+HEADROOM_BYTES = 4096
+"""Room for the attributes beside `data` within the record limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One list and its watches: a kind in one namespace, or in all ("*")."""
+
+    kind: Kind
+    scope: str
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace to ask for, None for all."""
+        return None if self.scope == "*" else self.scope
+
+    @property
+    def key(self) -> str:
+        """`pods/*`, `statefulsets/shop`: names the stream in coverage and gap records."""
+        return f"{self.kind.plural}/{self.scope}"
+
+
+@dataclass(slots=True)
+class Observer:
+    """Seals what one watcher process (`instance`) of one cluster sees; `sequence` is the last
+    number given out.
+    """
+
+    cluster: str
+    instance: str
+    redactor: Redactor
+    epoch: int = 1
+    sequence: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def state(
+        self, raw_object: bytes, *, kind: Kind, at: datetime, snapshot: str = ""
+    ) -> Envelope | None:
+        """The state of an object as listed (`snapshot` given) or watched; None when it is not a
+        kind we keep.
+
+        Raises msgspec.DecodeError, ValueError or KeyError for bytes that are not an object of this
+        kind.
+        """
+        return self._object("state", raw_object, kind, at, snapshot)
+
+    def deleted(self, raw_object: bytes, *, kind: Kind, at: datetime) -> Envelope | None:
+        """The last state of a deleted object; None when it is not a kind we keep. Raises as `state`
+        does.
+        """
+        return self._object("deleted", raw_object, kind, at, "")
+
+    def gap(self, stream: Stream | None, *, at: datetime, cause: str, **details: Any) -> Envelope:
+        """A stretch that was not seen: opened, or closed when `details` carry `gap` (its id) and
+        `state`.
+        """
+        data = {"cause": cause, "state": "open", **_scope(stream), **details}
+        return self._fact("gap", f"gap/{stream.key if stream else '*'}", at, data)
+
+    def coverage(
+        self, mark: str, stream: Stream | None, *, at: datetime, **details: Any
+    ) -> Envelope:
+        """`stream-start`, `heartbeat`, `snapshot-begin`, `snapshot-end` or `stream-stop`, with its
+        details.
+        """
+        data = {
+            "mark": mark,
+            "filter": FILTER_VERSION,
+            "redaction": {"policy": self.redactor.policy, "key": self.redactor.key_id},
+            "tool": __version__,
+            **_scope(stream),
+            **details,
+        }
+        return self._fact("coverage", f"coverage/{stream.key if stream else '*'}", at, data)
+
+    def next_snapshot(self) -> str:
+        """An id for a snapshot, unique to this process."""
+        return f"{self.instance}/{self.sequence + 1}"
+
+    def _object(
+        self, fact: str, raw_object: bytes, kind: Kind, at: datetime, snapshot: str
+    ) -> Envelope | None:
+        document = from_bytes(raw_object)
+        if not is_kept(kind, document):
+            self.dropped[kind.plural] += 1
+            return None
+        document["apiVersion"], document["kind"] = kind.api_version, kind.name
+        metadata = document["metadata"]
+        ref = ObjectRef(
+            kind.plural, metadata.get("namespace", ""), metadata["name"], metadata["uid"]
+        )
+        attributes = self._attributes(fact, ref.subject, at) | {
+            "objectuid": ref.uid,
+            "resourceversion": metadata["resourceVersion"],
+            "objectgeneration": metadata.get("generation", 0),
+            "snapshot": snapshot,
+        }
+        return self._sealed(attributes, document, raw_object)
+
+    def _sealed(
+        self, attributes: dict[str, Any], document: Mapping[str, Any], raw_object: bytes
+    ) -> Envelope:
+        data, marks = self._payload(document, raw_object)
+        suffix = "/deleted" if attributes["type"] == "rollout-ledger.deleted.v1" else ""
+        content = short_digest(data) if data else marks["withhelddigest"][:16]
+        version = f"{attributes['objectuid']}/{attributes['resourceversion']}"
+        attributes |= marks | {"id": f"{version}/{content}{suffix}"}
+        return seal(attributes, data)
+
+    def _payload(
+        self, document: Mapping[str, Any], raw_object: bytes
+    ) -> tuple[bytes | None, dict[str, Any]]:
+        try:
+            redacted = self.redactor.redact(document)
+        except RedactionFailed:
+            # A digest of what may be a bare secret could be guessed at, so it is keyed.
+            tag = hmac.new(self.redactor.key, raw_object, hashlib.sha256).hexdigest()
+            return None, _withheld("redaction-failed", tag, raw_object)
+        data = to_bytes(redacted.document)
+        if len(data) > LIMIT_BYTES - HEADROOM_BYTES:
+            return None, _withheld("too-large", hashlib.sha256(data).hexdigest(), data)
+        return data, {"redactionkey": self.redactor.key_id if redacted.touched else ""}
+
+    def _fact(self, fact: str, subject: str, at: datetime, data: Mapping[str, Any]) -> Envelope:
+        attributes = self._attributes(fact, subject, at)
+        attributes["id"] = f"{self.instance}/{self.sequence}"
+        return seal(attributes, to_bytes(data))
+
+    def _attributes(self, fact: str, subject: str, at: datetime) -> dict[str, Any]:
+        self.sequence += 1
+        return {
+            "type": f"rollout-ledger.{fact}.v1",
+            "source": f"/clusters/{self.cluster}",
+            "subject": subject,
+            "time": timestamp(at),
+            "epoch": self.epoch,
+            "instance": self.instance,
+            "sequence": self.sequence,
+        }
+
+
+def local_gap(cluster: str, *, at: datetime, cause: str, details: Mapping[str, Any]) -> Envelope:
+    """A gap that a consumer found in the log itself: known to this ledger only, so the roots of
+    two consumers differ from here on."""
+    instance = f"consumer-{secrets.token_hex(4)}"
+    attributes = {
+        "id": f"{instance}/1",
+        "type": "rollout-ledger.gap.v1",
+        "source": f"/clusters/{cluster}",
+        "subject": "gap/*",
+        "time": timestamp(at),
+        "epoch": 1,
+        "instance": instance,
+        "sequence": 1,
+    }
+    return seal(attributes, to_bytes({"cause": cause, "state": "open", **details}))
+
+
+class _ListMetadata(msgspec.Struct):
+    resourceVersion: str = ""  # noqa: N815
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class ListPage(msgspec.Struct):
+    """One page of a list answer: its items still raw, its resourceVersion and continue token."""
+
+    metadata: _ListMetadata
+    items: list[msgspec.Raw] | None = None
+
+
+class WatchLine(msgspec.Struct):
+    """One line of a watch: ADDED, MODIFIED, DELETED, BOOKMARK, ERROR or something newer, and the
+    raw object.
+    """
+
+    type: str
+    object: msgspec.Raw
+
+
+page_decoder = msgspec.json.Decoder(ListPage)
+line_decoder = msgspec.json.Decoder(WatchLine)
+
+
+def _scope(stream: Stream | None) -> dict[str, str]:
+    return {"kind": stream.kind.plural, "scope": stream.scope} if stream else {}
+
+
+def _withheld(reason: str, digest: str, raw: bytes) -> dict[str, Any]:
+    return {"withheld": reason, "withhelddigest": digest, "withheldbytes": len(raw)}

@@ -1,0 +1,2 @@
+delete from snapshot_members
+where snapshot = :id

@@ -1,0 +1,5 @@
+select template_id
+from set_states
+where object_id = :object_id
+  and generation = :generation
+limit 1

@@ -1,0 +1,3 @@
+select *
+from instances
+where instance = :instance

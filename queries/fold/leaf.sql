@@ -1,0 +1,3 @@
+select entry
+from leaves
+where position = :position

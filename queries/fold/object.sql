@@ -1,0 +1,3 @@
+select *
+from objects
+where uid = :uid

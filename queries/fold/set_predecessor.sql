@@ -1,0 +1,3 @@
+update workloads
+set predecessor = :predecessor
+where uid = :uid

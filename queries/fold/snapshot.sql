@@ -1,0 +1,3 @@
+select *
+from snapshots
+where id = :id

@@ -1,0 +1,5 @@
+select
+  template,
+  redaction_key
+from templates
+where id = :id

@@ -1,0 +1,3 @@
+select id
+from templates
+where digest = :digest

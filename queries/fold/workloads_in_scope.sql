@@ -1,0 +1,4 @@
+select uid
+from workloads
+where :scope = '*'
+  or namespace = :scope

@@ -1,0 +1,41 @@
+-- title: What was not seen
+-- description: Every stretch in which a stream was not watched, with its cause, and whether another watcher covered it.
+-- parameters:
+--   since: still open at or after this time; empty for any
+--   until: begun before this time; empty for any
+-- columns:
+--   id: the gap's id
+--   kind: the kind, plural
+--   scope: the namespace, or * for all
+--   cause: why it was not seen
+--   last_seen_at: the last proof that it was
+--   opened_at: when the gap was noticed
+--   closed_at: when a complete snapshot ended it; null while it is open
+--   last_version: the last resourceVersion before it
+--   next_version: the first resourceVersion after it
+--   covered: 1 when another watcher instance covered the whole stretch
+--   detail: what else is known, JSON
+select
+  gaps.id,
+  gaps.kind,
+  gaps.scope,
+  gaps.cause,
+  gaps.last_seen_at,
+  gaps.opened_at,
+  gaps.closed_at,
+  gaps.last_version,
+  gaps.next_version,
+  exists (
+    select 1
+    from coverage
+    where coverage.kind = gaps.kind
+      and coverage.scope in ('*', gaps.scope)
+      and coverage.instance_id <> gaps.instance_id
+      and coverage.began_at <= gaps.last_seen_at
+      and coverage.until_at >= coalesce(gaps.closed_at, (select now from progress))
+  ) as covered,
+  gaps.detail
+from gaps
+where (:since = '' or coalesce(gaps.closed_at, '9') >= :since)
+  and (:until = '' or gaps.last_seen_at < :until)
+order by gaps.opened_at desc

@@ -1,0 +1,109 @@
+-- title: Every revision of a workload
+-- description: Each number a StatefulSet's revisions ever had, newest first, with what changed, why, and whether it
+--   can still be restored. Numbers that Kubernetes has renumbered or pruned stay.
+-- parameters:
+--   namespace: the namespace; empty for all
+--   name: the StatefulSet's name; empty for all
+--   incarnations: "all" for every incarnation of the name; empty for the newest
+--   selector_uid: only the incarnation of this uid; empty for any
+--   since: observed at or after this time (RFC 3339); empty for any
+--   until: observed before this time; empty for any
+--   image: only revisions whose images contain this text; empty for any
+--   limit: at most this many rows; empty for all
+--   offset: leave out this many rows first; empty for none
+-- columns:
+--   namespace: the workload's namespace
+--   workload: the workload's name
+--   workload_uid: uid of the incarnation
+--   number: the revision number
+--   label: the number as shown: "3", or "3~1a2b" where a number was used twice
+--   name: the ControllerRevision's name
+--   trigger: why the revision came to be
+--   undo_of: the lower number that last held this template, for an undo or return
+--   status: what became of the rollout
+--   summary: what changed against the next lower revision
+--   actor: who did it, where known
+--   basis: on what evidence the actor rests
+--   change_cause: the kubernetes.io/change-cause that belongs to it
+--   change_cause_stale: 1 when that cause was copied from an earlier change, null when unknown
+--   change_cause_state: none, fresh, late, stale or unverified
+--   ticket: the ticket given with our undo
+--   reason: the reason given with our undo
+--   restorable: 1 when the full template can still be had
+--   restorable_why: why, or why not
+--   live: 1 when kubectl rollout history would list it
+--   running: 1 when it is the update revision now
+--   pruned_at: when the number was no longer to be found in the cluster
+--   pruned_why: renumbered, history limit, deleted by hand, set deleted, or left behind
+--   created_at: when the ControllerRevision was created, for its first number
+--   observed_at: when we first saw this number
+--   took_seconds: how long the rollout took, where known
+--   images: container=image pairs
+--   template_digest: SHA-256 of the recorded template
+--   generation: the StatefulSet generation that caused it
+--   position: the record it was first seen in
+select
+  workloads.namespace,
+  workloads.name as workload,
+  revisions.workload_uid,
+  revisions.number,
+  revisions.label,
+  revisions.name,
+  revisions.trigger,
+  revisions.undo_of,
+  revisions.status,
+  revisions.summary,
+  null as actor,
+  'unknown' as basis,
+  revisions.change_cause,
+  case revisions.change_cause_state
+    when 'stale' then 1
+    when 'unverified' then null
+    else 0
+  end as change_cause_stale,
+  revisions.change_cause_state,
+  revisions.ticket,
+  revisions.reason,
+  revisions.restorable,
+  revisions.restorable_why,
+  revisions.live,
+  revisions.live
+    and revisions.name = workloads.update_revision
+    and workloads.deleted_at is null as running,
+  revisions.pruned_at,
+  revisions.pruned_why,
+  revisions.created_at,
+  revisions.observed_at,
+  null as took_seconds,
+  templates.images,
+  templates.digest as template_digest,
+  revisions.generation,
+  revisions.position
+from revisions
+join workloads
+  on workloads.uid = revisions.workload_uid
+left join templates
+  on templates.id = revisions.template_id
+where (:namespace = '' or workloads.namespace = :namespace)
+  and (:name = '' or workloads.name = :name)
+  and (:selector_uid = '' or workloads.uid = :selector_uid)
+  and (
+    :incarnations = 'all'
+    or :selector_uid <> ''
+    or not exists (
+      select 1
+      from workloads as later
+      where later.predecessor = workloads.uid
+    )
+  )
+  and (:since = '' or revisions.observed_at >= :since)
+  and (:until = '' or revisions.observed_at < :until)
+  and (:image = '' or instr(templates.images, :image) > 0)
+order by
+  workloads.namespace,
+  workloads.name,
+  workloads.created_at desc,
+  revisions.number desc,
+  revisions.position desc
+limit case when :limit = '' then -1 else cast(:limit as integer) end
+offset case when :offset = '' then 0 else cast(:offset as integer) end

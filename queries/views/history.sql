@@ -1,0 +1,17 @@
+-- title: history
+-- description: Every revision of every workload, newest first.
+select
+  workloads.label as workload,
+  revisions.label as number,
+  revisions.trigger,
+  revisions.status,
+  revisions.summary,
+  revisions.change_cause,
+  revisions.observed_at,
+  revisions.pruned_why
+from revisions
+join workloads
+  on workloads.uid = revisions.workload_uid
+order by
+  revisions.observed_at desc,
+  revisions.number desc

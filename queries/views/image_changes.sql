@@ -1,0 +1,21 @@
+-- title: image_changes
+-- description: Revisions that run other images than the revision before them.
+select
+  revisions.observed_at,
+  workloads.label as workload,
+  revisions.label as number,
+  revisions.trigger,
+  before.images as images_before,
+  templates.images as images_after
+from revisions
+join workloads
+  on workloads.uid = revisions.workload_uid
+join templates
+  on templates.id = revisions.template_id
+left join revisions as previous
+  on previous.workload_uid = revisions.workload_uid
+  and previous.number = revisions.previous
+left join templates as before
+  on before.id = previous.template_id
+where before.images is not templates.images
+order by revisions.observed_at desc

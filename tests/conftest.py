@@ -1,0 +1,17 @@
+"""Fixtures that many rooms share: the real parts of the lab, and recorded streams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.lab.fixtures"]
+
+STREAMS = Path(__file__).parent / "streams"
+
+
+@pytest.fixture(scope="session")
+def tutorial() -> Path:
+    """The recording of the tutorial scenario: every behaviour the lab was seen to show, in a minute."""
+    return STREAMS / "tutorial.jsonl.zst"
