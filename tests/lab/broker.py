@@ -121,16 +121,19 @@ class Broker(Topics):
 
     def stop(self) -> None:
         """Return when the broker has ended and its data is gone."""
-        self.halt()
+        self.halt(patience_seconds=2.0)
         if self.home != Path():
             shutil.rmtree(self.home, ignore_errors=True)
             self.home = Path()
         atexit.unregister(self.stop)
 
-    def halt(self) -> None:
-        """Return when the broker has ended in order; its data stays for the next `start`."""
+    def halt(self, *, patience_seconds: float = 15.0) -> None:
+        """Return when the broker has ended in order; its data stays for the next `start`.
+
+        The last brokers of a quorum cannot end in order: they are killed after a while.
+        """
         if self._process:
-            self._process.stop()
+            self._process.stop(patience_seconds=patience_seconds)
             self._process = None
 
     def kill(self) -> None:

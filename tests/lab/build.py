@@ -62,13 +62,12 @@ class BuildError(Exception):
 
 def control_plane_bin() -> Path:
     """The folder of etcd, the kube-* programs, kubectl and kwok, built if need be."""
-    home = cache_folder() / f"kubernetes-{KUBERNETES}-kwok-{KWOK}-etcd-{ETCD}"
-    return _made_once(home, _build_control_plane) / "bin"
+    return _made_once(_control_plane_home(), _build_control_plane) / "bin"
 
 
 def kafka_jars() -> Path:
     """The folder of Kafka's jars, fetched if need be."""
-    return _made_once(cache_folder() / f"kafka-{KAFKA}", _fetch_kafka) / "lib"
+    return _made_once(_kafka_home(), _fetch_kafka) / "lib"
 
 
 def missing() -> list[str]:
@@ -79,8 +78,7 @@ def missing() -> list[str]:
 
 def missing_control_plane() -> str | None:
     """Why there can be no control plane here, or None."""
-    home = cache_folder() / f"kubernetes-{KUBERNETES}-kwok-{KWOK}-etcd-{ETCD}"
-    if home.is_dir() or shutil.which("go"):
+    if _control_plane_home().is_dir() or shutil.which("go"):
         return None
     return f"control plane: no `go` on the PATH to build Kubernetes {KUBERNETES} with"
 
@@ -89,7 +87,7 @@ def missing_kafka() -> str | None:
     """Why there can be no Kafka broker here, or None."""
     if not shutil.which("java"):
         return f"kafka: no `java` on the PATH to run Kafka {KAFKA} with"
-    if (cache_folder() / f"kafka-{KAFKA}").is_dir() or shutil.which("mvn"):
+    if _kafka_home().is_dir() or shutil.which("mvn"):
         return None
     return f"kafka: no `mvn` on the PATH to fetch Kafka {KAFKA} with"
 
@@ -98,6 +96,16 @@ def cache_folder() -> Path:
     """Where the built parts are kept: ROLLOUT_LEDGER_LAB_CACHE, else the user's cache."""
     configured = os.environ.get("ROLLOUT_LEDGER_LAB_CACHE")
     return Path(configured) if configured else Path.home() / ".cache" / "rollout-ledger-lab"
+
+
+def _control_plane_home() -> Path:
+    """Where this version of the control plane is kept."""
+    return cache_folder() / f"kubernetes-{KUBERNETES}-kwok-{KWOK}-etcd-{ETCD}"
+
+
+def _kafka_home() -> Path:
+    """Where this version of Kafka is kept."""
+    return cache_folder() / f"kafka-{KAFKA}"
 
 
 def _made_once(home: Path, make: Callable[[Path], None]) -> Path:
@@ -198,19 +206,30 @@ def _go(work: Path, *arguments: str) -> str:
 def _run(work: Path, command: list[str], settings: Mapping[str, str]) -> str:
     """Run one build command politely and return its output; raise BuildError if it fails."""
     polite = [found] if (found := shutil.which("nice")) else []
-    finished = subprocess.run(
-        [*polite, *command],
-        cwd=work,
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
-    )
+    try:
+        finished = subprocess.run(
+            [*polite, *command],
+            cwd=work,
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            timeout=BUILD_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        minutes = BUILD_SECONDS // 60
+        raise BuildError(f"`{command[0]} {command[1]}` took more than {minutes} min") from late
     if finished.returncode:
-        said = (finished.stderr or finished.stdout).strip().splitlines() or ["it said nothing"]
-        raise BuildError(f"`{command[0]} {command[1]}` failed: {said[-1]}")
+        reason = _reason(finished.stdout + finished.stderr)
+        raise BuildError(f"`{command[0]} {command[1]}` failed: {reason}")
     return finished.stdout
+
+
+def _reason(output: str) -> str:
+    """The line of a failed build that says why: Maven's first error, else the last words."""
+    lines = [line.strip() for line in output.splitlines() if re.search("[a-z]", line)]
+    errors = [line for line in lines if line.startswith("[ERROR]")]
+    return (errors[:1] or lines[-1:] or ["it said nothing"])[0][:300]
 
 
 def main(arguments: list[str]) -> int:
@@ -220,14 +239,15 @@ def main(arguments: list[str]) -> int:
     if any(name not in {*parts, "all"} for name in wanted):
         print(f"usage: python -m tests.lab.build [{'|'.join(parts)}|all]", file=sys.stderr)
         return 2
-    try:
-        for name, make in parts.items():
-            if name in wanted or "all" in wanted:
+    failed = False
+    for name, make in parts.items():
+        if name in wanted or "all" in wanted:
+            try:
                 print(f"{name}: {make()}")
-    except (BuildError, subprocess.TimeoutExpired) as failure:
-        print(f"error: {failure}", file=sys.stderr)
-        return 1
-    return 0
+            except BuildError as reason:
+                print(f"error: {reason}", file=sys.stderr)
+                failed = True
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ ROLLOUT_LEDGER_REQUIRE_REAL=1 it fails instead.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -46,6 +47,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in MARKERS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what the collected tests need now: minutes, the first time, and no test's fault."""
+    if session.config.option.collectonly:
+        return
+    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    needed: list[Callable[[], object]] = []
+    if "control_plane" in used and not outside_kubeconfig():
+        needed.append(build.control_plane_bin)
+    if "broker" in used and not outside_broker():
+        needed.append(build.kafka_jars)
+    for make in needed:
+        with contextlib.suppress(build.BuildError):  # the fixture will say so
+            make()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,251 @@
+"""What is wrong with this installation, each finding with its remedy.
+
+Looks only: nothing is created, changed or sent anywhere but the questions themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ledger.errors import LedgerError
+from ledger.keys import KeyRing
+from ledger.model import KINDS, NOWHERE
+from ledger.reader import LocalReader
+from ledger.settings import Settings
+
+State = Literal["ok", "warning", "failed"]
+
+DISK_WARNING_BYTES = 2 * 1024**3
+FIXED_SQLITE = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
+"""Releases in which the WAL-reset corruption bug is fixed, oldest line first (sqlite.org/wal.html).
+"""
+
+NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph", "glusterfs")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing examined: how it stands and, unless it is well, what to do."""
+
+    check: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+Check = Callable[[Settings], Iterator[Finding]]
+
+
+async def examine(
+    settings: Settings, *, kubeconfig: str | None, context: str | None
+) -> list[Finding]:
+    """Every finding, in the order a new installation would meet them. Raises nothing a user can
+    cause.
+    """
+    findings = [finding for check in LOCAL_CHECKS for finding in _guarded(check, settings)]
+    findings += [finding async for finding in _log(settings)]
+    findings += [finding async for finding in _cluster(settings, kubeconfig, context)]
+    return findings
+
+
+def _guarded(check: Check, settings: Settings) -> list[Finding]:
+    try:
+        return list(check(settings))
+    except LedgerError as wrong:
+        name = check.__name__.strip("_").replace("_", " ")
+        return [Finding(name, "failed", wrong.message, wrong.hint)]
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data
+    if not folder.exists():
+        yield Finding(
+            "data folder",
+            "warning",
+            f"{folder} does not exist yet",
+            "`rollout-ledger serve` makes it; choose another with --data",
+        )
+    elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding(
+            "data folder",
+            "failed",
+            f"{folder} cannot be written to",
+            "run as the user who owns it, or choose another with --data",
+        )
+    else:
+        yield Finding("data folder", "ok", str(folder))
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = next(path for path in (settings.data, *settings.data.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    state: State = "ok" if free >= DISK_WARNING_BYTES else "warning"
+    remedy = "" if state == "ok" else "make room: recording stops cleanly when the disk is full"
+    yield Finding("disk", state, f"{free / 1024**3:.1f} GiB free below {folder}", remedy)
+    if (kind := _file_system(folder)) in NETWORK_FILE_SYSTEMS:
+        yield Finding(
+            "file system",
+            "failed",
+            f"{folder} is on {kind}",
+            "SQLite's write-ahead log needs a local disk: move the data folder",
+        )
+
+
+def _sqlite(_settings: Settings) -> Iterator[Finding]:
+    found = sqlite3.sqlite_version_info
+    is_fixed = found >= FIXED_SQLITE[-1] or any(
+        found[:2] == fixed[:2] and found >= fixed for fixed in FIXED_SQLITE
+    )
+    if is_fixed:
+        yield Finding("SQLite", "ok", sqlite3.sqlite_version)
+    else:
+        yield Finding(
+            "SQLite",
+            "warning",
+            f"{sqlite3.sqlite_version} has the WAL-reset bug",
+            "nothing to do while one process writes, as ours does; never checkpoint the files from "
+            "another tool; fixed in 3.51.3",
+        )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    if not settings.keys.exists():
+        yield Finding(
+            "keys",
+            "warning",
+            f"no keys in {settings.keys} yet",
+            "`rollout-ledger watch` or `serve` makes them on first start",
+        )
+        return
+    ring = KeyRing.open(settings.keys)
+    retired = f", {len(ring.retired)} retired" if ring.retired else ""
+    yield Finding("keys", "ok", f"redaction key {ring.current.id}{retired}")
+
+
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    path = settings.ledger_path
+    if not path.exists():
+        yield Finding(
+            "ledger", "warning", f"none at {path} yet", "`rollout-ledger consume` folds one"
+        )
+        return
+    reader = LocalReader(path)
+    streams = reader.query("freshness", {})
+    position = streams[0]["position"] if streams else NOWHERE
+    yield Finding("ledger", "ok", f"{path}, folded up to position {position}")
+    yield from _integrity(path)
+    for policy in {stream["redaction_policy"] for stream in streams} & {"off"}:
+        yield Finding(
+            "redaction",
+            "warning",
+            f"policy {policy}: secrets are recorded as they are",
+            "restart the watcher with --redaction secrets",
+        )
+    rejects = reader.query("reject_count", {})[0]["rejects"]
+    if rejects:
+        yield Finding(
+            "rejects",
+            "warning",
+            f"{rejects} records could not be read",
+            "see the table rejects for their positions and reasons",
+        )
+
+
+def _integrity(path: Path) -> Iterator[Finding]:
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        (found,) = connection.execute("pragma quick_check(1)").fetchone()
+    except sqlite3.Error as wrong:
+        found = str(wrong)
+    finally:
+        connection.close()
+    if found != "ok":
+        yield Finding(
+            "ledger",
+            "failed",
+            f"{path} is damaged: {found}",
+            "stop the consumer and run `rollout-ledger rebuild`",
+        )
+
+
+LOCAL_CHECKS: tuple[Check, ...] = (_data_folder, _disk, _sqlite, _keys, _ledger)
+
+
+async def _log(settings: Settings) -> AsyncIterator[Finding]:
+    from ledger.log import open_log
+
+    if not settings.log.startswith("kafka:") and not settings.log_file.exists():
+        yield Finding(
+            "log",
+            "warning",
+            f"none at {settings.log_file} yet",
+            "`rollout-ledger watch` or `serve` makes it",
+        )
+        return
+    try:
+        log = await open_log(settings.log_address)
+        try:
+            head = await log.head()
+        finally:
+            await log.close()
+        yield Finding("log", "ok", f"{settings.log_address}, head at position {head}")
+    except LedgerError as wrong:
+        yield Finding("log", "failed", wrong.message, wrong.hint)
+
+
+async def _cluster(
+    settings: Settings, kubeconfig: str | None, context: str | None
+) -> AsyncIterator[Finding]:
+    from ledger.cluster import Cluster
+
+    try:
+        cluster = await Cluster.connect(kubeconfig, context)
+    except LedgerError as wrong:
+        yield Finding("cluster", "failed", wrong.message, wrong.hint)
+        return
+    try:
+        yield Finding("cluster", "ok", f"cluster {await cluster.identity()}")
+        async for finding in _rights(cluster.allowed):
+            yield finding
+    except LedgerError as wrong:
+        yield Finding("cluster", "failed", wrong.message, wrong.hint)
+    finally:
+        await cluster.close()
+
+
+async def _rights(
+    allowed: Callable[[str, str, str], Awaitable[bool]],
+) -> AsyncIterator[Finding]:
+    for kind in KINDS:
+        missing = [
+            verb for verb in ("list", "watch") if not await allowed(verb, kind.group, kind.plural)
+        ]
+        if missing:
+            yield Finding(
+                f"rights on {kind.plural}",
+                "failed",
+                f"may not {' or '.join(missing)} {kind.plural}",
+                "apply compose/kubernetes/rbac.yaml and use its service account",
+            )
+        else:
+            yield Finding(f"rights on {kind.plural}", "ok", "may list and watch")
+
+
+def _file_system(folder: Path) -> str:
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    whole = str(folder.resolve())
+    found = [
+        (mount, kind)
+        for _, mount, kind, *_ in (line.split() for line in mounts)
+        if whole == mount or whole.startswith(mount.rstrip("/") + "/")
+    ]
+    return max(found, default=("", ""))[1]

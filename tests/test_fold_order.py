@@ -1,0 +1,128 @@
+"""Derived rows are a function of the set of records, not of their order or their batches."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.envelope import parse
+from ledger.model import KIND_BY_PLURAL, parse_timestamp
+from ledger.observe import Observer, Stream
+from ledger.redaction import Redactor
+from tests.normal_form import normal_form
+from tests.recorded import KEY, KEY_ID, folded, values_of
+
+
+def shuffled(values: Sequence[bytes], dice: random.Random) -> list[bytes]:
+    """The values with each object's order kept, kinds interleaved at random, and some delivered twice."""
+    groups: dict[str, list[bytes]] = {}
+    for value in values:
+        document = parse(value)
+        groups.setdefault(document.objectuid or document.instance, []).append(value)
+    waiting = [list(reversed(group)) for group in groups.values()]
+    mixed: list[bytes] = []
+    while waiting:
+        group = dice.choice(waiting)
+        for _ in range(min(len(group), dice.choice((1, 1, 3, 10)))):
+            mixed.append(group.pop())
+            if dice.random() < 0.05:
+                mixed.append(dice.choice(mixed))
+        if not group:
+            waiting.remove(group)
+    return mixed
+
+
+def with_relists(values: Sequence[bytes], dice: random.Random, *, relists: int) -> list[bytes]:
+    """The values with complete lists of a second watcher in between, as after an expired watch."""
+    observer = Observer("", "feed0002", Redactor("secrets", KEY_ID, KEY))
+    at = sorted(dice.sample(range(len(values)), relists))
+    mixed: list[bytes] = []
+    alive: dict[str, tuple[int, bytes]] = {}
+    for index, value in enumerate(values):
+        while at and at[0] == index:
+            at.pop(0)
+            kind = dice.choice(("statefulsets", "controllerrevisions", "pods"))
+            mixed += _relist(observer, kind, alive, mixed[-1]) if mixed else []
+        document = parse(value)
+        if document.fact == "state":
+            alive[document.objectuid] = (document.version_number, value)
+        elif document.fact == "deleted":
+            alive.pop(document.objectuid, None)
+        mixed.append(value)
+    return mixed
+
+
+def _relist(
+    observer: Observer, plural: str, alive: dict[str, tuple[int, bytes]], latest: bytes
+) -> list[bytes]:
+    latest_document = parse(latest)
+    observer.cluster = latest_document.source.removeprefix("/clusters/")
+    at = parse_timestamp(latest_document.time)
+    stream, snapshot = Stream(KIND_BY_PLURAL[plural], "*"), observer.next_snapshot()
+    listed = [v for v in alive.values() if parse(v[1]).ref.plural == plural]
+    # The list is at least as new as everything of its kind that was seen.
+    version = max([parse(v[1]).version_number for v in alive.values()], default=1)
+    begin = observer.coverage("snapshot-begin", stream, at=at, snapshot=snapshot)
+    states = []
+    for _, value in listed:
+        data = parse(value).data
+        from ledger.canonical import to_bytes
+
+        sealed = observer.state(to_bytes(data), kind=stream.kind, at=at, snapshot=snapshot)
+        assert sealed is not None
+        states.append(sealed.value)
+    end = observer.coverage(
+        "snapshot-end",
+        stream,
+        at=at,
+        snapshot=snapshot,
+        count=len(states),
+        resource_version=str(version),
+    )
+    return [begin.value, *states, end.value]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 2**32), batch=st.sampled_from((1, 7, 100, 500, 5000)))
+def test_any_interleaving_gives_the_same_ledger(
+    tutorial: Path, tmp_path_factory: pytest.TempPathFactory, seed: int, batch: int
+) -> None:
+    folder = tmp_path_factory.mktemp("fold")
+    values = values_of(tutorial)
+    expected = _expected(tutorial, tmp_path_factory)
+    mixed = shuffled(values, random.Random(seed))
+    assert normal_form(folded(mixed, folder / "l.db", batch=batch), times=True) == expected
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 2**32), relists=st.integers(1, 6))
+def test_relists_in_between_give_the_same_ledger(
+    tutorial: Path, tmp_path_factory: pytest.TempPathFactory, seed: int, relists: int
+) -> None:
+    folder = tmp_path_factory.mktemp("fold")
+    dice = random.Random(seed)
+    mixed = shuffled(with_relists(values_of(tutorial), dice, relists=relists), dice)
+    expected = {k: v for k, v in _expected(tutorial, tmp_path_factory).items() if k != "revision_times"}
+    got = normal_form(folded(mixed, folder / "l.db"), times=True)
+    assert {k: v for k, v in got.items() if k != "revision_times"} == expected
+
+
+_EXPECTED: dict[Path, dict[str, list[tuple[object, ...]]]] = {}
+
+
+def _expected(
+    recording: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[tuple[object, ...]]]:
+    if recording not in _EXPECTED:
+        path = tmp_path_factory.mktemp("expected") / "l.db"
+        _EXPECTED[recording] = normal_form(folded(values_of(recording), path), times=True)
+    return _EXPECTED[recording]
