@@ -1,7 +1,9 @@
-"""The file of an embedded log: its tables, the triggers that make them append-only, and how it is recognised.
+"""The file of an embedded log: its tables, the triggers that make them append-only, and how it is
+recognised.
 
-The triggers keep honest programs from mistakes, no more: whoever can write the file can drop them. Proof against
-that is the Merkle tree and its signed heads. What is written into the tables is left to sqlite.py.
+The triggers keep honest programs from mistakes, no more: whoever can write the file can drop them.
+Proof against that is the Merkle tree and its signed heads. What is written into the tables is left
+to sqlite.py.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ TABLES = (
         resumes_at integer
     ) strict
     """,
-    # A replace deletes the old row without asking the delete trigger, so whatever is not the next row is refused.
+    # A replace deletes the old row without asking the delete trigger, so whatever is not the next
+    # row is refused.
     """
     create trigger records_are_contiguous before insert on records
     when new.position is not (select coalesce(max(position), -1) + 1 from records)
@@ -114,16 +117,33 @@ def open_existing(path: Path, *, writable: bool) -> sqlite3.Connection:
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """SQLite's errors inside the block leave it as ours: LogUnreachable when they may pass, else LogUnusable."""
+    """SQLite's errors inside the block leave it as ours: LogUnreachable when they may pass, else
+    LogUnusable.
+    """
     try:
         yield
     except sqlite3.Error as wrong:
         raise _translated(path, wrong) from wrong
 
 
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is written inside commits together, or, when an exception leaves the block, not at
+    all.
+    """
+    connection.execute("begin immediate")
+    try:
+        yield
+        connection.execute("commit")
+    finally:
+        if connection.in_transaction:
+            connection.execute("rollback")
+
+
 def _opened(path: Path, mode: str, *, make: bool) -> sqlite3.Connection:
     with told(path):
-        # Transactions are begun by hand: Python's begin is deferred, and fails at once when another process writes.
+        # Transactions are begun by hand: Python's begin is deferred, and fails at once when another
+        # process writes.
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
@@ -145,14 +165,14 @@ def _opened(path: Path, mode: str, *, make: bool) -> sqlite3.Connection:
 
 def _make(connection: sqlite3.Connection) -> None:
     connection.execute("pragma journal_mode = wal")
-    connection.execute("begin immediate")
-    # Another process may have been quicker.
-    if _is_blank(connection):
+    with transaction(connection):
+        if not _is_blank(connection):
+            # Another process was quicker.
+            return
         for statement in TABLES:
             connection.execute(statement)
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
         connection.execute(f"pragma user_version = {FORMAT}")
-    connection.execute("commit")
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:

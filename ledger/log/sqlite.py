@@ -1,7 +1,8 @@
 """The log as one SQLite file, log.db: the embedded log, and the archive of a Kafka topic.
 
-LogFile is synchronous and is what the consumers read and the archive writes; SqliteLog lends it to async callers
-as a Log. The file's tables and how it is recognised are schema.py, its compression is compression.py.
+LogFile is synchronous and is what the consumers read and the archive writes; SqliteLog lends it to
+async callers as a Log. The file's tables and how it is recognised are schema.py, its compression is
+compression.py.
 """
 
 from __future__ import annotations
@@ -9,22 +10,20 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.envelope import Envelope
 from ledger.errors import LogTruncated, LogUnusable, PoisonRecord
-from ledger.log.compression import Frames, digest, train
-from ledger.log.schema import create, open_existing, told
+from ledger.log.compression import Frames
+from ledger.log.schema import create, open_existing, told, transaction
 from ledger.model import NOWHERE, Position, Record
 
-TRAINING_RECORDS = 2_000
-"""How many records a dictionary is trained on: about the first list of a cluster of some size."""
-
 READ_BYTES = 16 * 1024 * 1024
-"""A read ends early once its values are this large, so that 500 huge records do not meet in memory."""
+"""A read ends early once its values are this large, so that 500 huge records do not meet in memory.
+"""
 
 READ = """
 select position, value, dictionary
@@ -35,25 +34,33 @@ limit ?
 """
 
 NEWEST = """
-select position, topic, kafka_offset, resumes_at
-from records
-order by position desc
-limit 1
-"""
-
-NEWEST_ARCHIVED = """
 select position, value, dictionary, topic, kafka_offset, resumes_at
 from records
 order by position desc
 limit 1
 """
 
+END = """
+select position, topic
+from records
+order by position desc
+limit 1
+"""
+
+INSERT = """
+insert into records (position, value, dictionary, topic, kafka_offset, resumes_at)
+values (?, ?, ?, ?, ?, ?)
+"""
+
+Row = tuple[int, bytes, int | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where in Kafka an archived record came from.
 
-    `offset` is None for a gap that the archive wrote itself; `resumes_at` is then the offset it goes on from.
+    `offset` is None for a gap that the archive wrote itself; `resumes_at` is then the offset it
+    goes on from.
     """
 
     topic_id: str
@@ -76,10 +83,8 @@ class LogFile:
         self.path = path
         self._connection = connection
         self._lock = threading.Lock()
-        self._frames = Frames()
-        self._train_at = TRAINING_RECORDS
         with told(path):
-            self._learn()
+            self._frames = Frames(connection)
 
     @classmethod
     def create(cls, path: Path) -> LogFile:
@@ -108,32 +113,29 @@ class LogFile:
     def append(self, values: Sequence[bytes]) -> Position:
         """Keep the values, in order, all or none; the last one's position.
 
-        They survive power loss when the call returns. Several processes may append to one file: each call's
-        values stand together. Raises LogUnreachable when the disk is full or fails (try again: nothing was
-        kept), LogUnusable when the file is a topic's archive.
+        They survive power loss when the call returns. Several processes may append to one file:
+        each call's values stand together. Raises LogUnreachable when the disk is full or fails
+        (nothing was kept: try again), LogUnusable when the file is a topic's archive.
         """
         with self._lock, told(self.path):
-            if values:
-                self._insert(values, [None] * len(values), head=None)
-            return self._head()
+            return self._insert([(value, None) for value in values], archive=False)
 
-    def archive(
-        self, values: Sequence[bytes], origins: Sequence[Origin], *, head: Position
-    ) -> Position:
+    def archive(self, entries: Sequence[tuple[bytes, Origin]], *, head: Position) -> Position:
         """As `append`, for records of a topic, each with its origin in the same transaction.
 
-        `head` is where the caller believes the log to end. Raises LogUnusable when it does not, for then another
-        process archives into this file, and when the file is an embedded log.
+        `head` is where the caller knows the log to end. Raises LogUnusable when it does not, for
+        then another process archives into this file, and when the file is an embedded log.
         """
         with self._lock, told(self.path):
-            self._insert(values, origins, head=head)
-            return self._head()
+            return self._insert(entries, archive=True, head=head)
 
     def read(self, after: Position, limit: int) -> list[Record]:
-        """Up to `limit` records above a position, in order, verbatim; fewer when they are large, none at the head.
+        """Up to `limit` records above a position, in order, verbatim; fewer when they are large,
+        none at the head.
 
-        A record whose stored bytes are damaged comes as they are stored, with the reason in `damage`. Raises
-        LogTruncated when the next record is missing, or the log ends before `after`.
+        A record whose stored bytes are damaged comes as they are stored, with the reason in
+        `damage`. Raises LogTruncated when the next record is missing, or the log ends before
+        `after`.
         """
         with self._lock, told(self.path):
             with closing(self._connection.execute(READ, (after, limit))) as rows:
@@ -145,7 +147,8 @@ class LogFile:
     def get(self, position: Position) -> bytes:
         """The value at a position.
 
-        Raises LogTruncated when there is no such record, PoisonRecord when its stored bytes are damaged.
+        Raises LogTruncated when there is no such record, PoisonRecord when its stored bytes are
+        damaged.
         """
         with self._lock, told(self.path):
             rows = self._connection.execute(READ, (position - 1, 1)).fetchall()
@@ -167,7 +170,7 @@ class LogFile:
         Raises LogUnusable for an embedded log, whose records come from no topic.
         """
         with self._lock, told(self.path):
-            row = self._connection.execute(NEWEST_ARCHIVED).fetchone()
+            row = self._connection.execute(NEWEST).fetchone()
         if row is None:
             return None
         position, frame, dictionary, topic_id, offset, resumes_at = row
@@ -177,32 +180,33 @@ class LogFile:
         return Archived(record, Origin(topic_id, offset, resumes_at))
 
     def _insert(
-        self, values: Sequence[bytes], origins: Sequence[Origin | None], *, head: Position | None
-    ) -> None:
+        self,
+        entries: Sequence[tuple[bytes, Origin | None]],
+        *,
+        archive: bool,
+        head: Position | None = None,
+    ) -> Position:
         dictionary = self._frames.dictionary
-        frames = [self._frames.pack(value) for value in values]
-        with self._transaction():
-            end = self._end(archive=head is not None)
+        packed = [
+            (self._frames.pack(value), dictionary, *_columns(origin)) for value, origin in entries
+        ]
+        with transaction(self._connection):
+            end = self._end(archive=archive)
             if head is not None and head != end:
                 raise LogUnusable(
                     f"another process archives into {self.path}",
                     hint="an archive has one writer: stop the other `consume` first",
                 )
-            packed = zip(count(end + 1), frames, origins, strict=False)
-            self._connection.executemany(
-                INSERT,
-                [
-                    (position, frame, dictionary, *_columns(origin))
-                    for position, frame, origin in packed
-                ],
-            )
-        self._train(end + len(values))
+            rows = [(position, *columns) for position, columns in enumerate(packed, end + 1)]
+            self._connection.executemany(INSERT, rows)
+        self._frames.train_when_due(end + 1 + len(rows))
+        return Position(end + len(rows))
 
     def _end(self, *, archive: bool) -> Position:
-        row = self._connection.execute(NEWEST).fetchone()
+        row = self._connection.execute(END).fetchone()
         if row is None:
             return NOWHERE
-        position, topic_id = row[0], row[3]
+        position, topic_id = row
         if archive and topic_id is None:
             raise _embedded(self.path)
         if topic_id is not None and not archive:
@@ -213,10 +217,10 @@ class LogFile:
         return Position(position)
 
     def _head(self) -> Position:
-        (head,) = self._connection.execute(HEAD).fetchone()
-        return Position(head)
+        (head,) = self._connection.execute("select max(position) from records").fetchone()
+        return NOWHERE if head is None else Position(head)
 
-    def _verbatim(self, after: Position, rows: Iterable[tuple[int, bytes, int | None]]) -> Iterator[Record]:
+    def _verbatim(self, after: Position, rows: Iterable[Row]) -> Iterator[Record]:
         expected, room = after + 1, READ_BYTES
         for position, frame, dictionary in rows:
             if position != expected or room <= 0:
@@ -227,7 +231,6 @@ class LogFile:
 
     def _record(self, position: int, frame: bytes, dictionary: int | None) -> Record:
         try:
-            self._learn_about(dictionary)
             return Record(Position(position), self._frames.unpack(frame, dictionary))
         except PoisonRecord as poison:
             return Record(Position(position), frame, damage=poison.message)
@@ -242,18 +245,46 @@ class LogFile:
         if head > after:
             raise LogTruncated(f"record {after + 1} is missing from {self.path}")
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("begin immediate")
-        try:
-            yield
-            self._connection.execute("commit")
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("rollback")
 
-    def _train(self, end: int) -> None:
-        if self._frames.dictionary is not None or end + 1 < self._train_at:
-            return
-        self._train_at *= 2
-        ...
+class SqliteLog:
+    """A log.db as a Log: what LogFile does, in a thread, so that the event loop never waits for the
+    disk.
+    """
+
+    def __init__(self, file: LogFile) -> None:
+        self._file = file
+
+    @classmethod
+    def open(cls, path: str) -> SqliteLog:
+        """The log at `path`, made when there is none. Raises LogUnusable as LogFile.create does."""
+        return cls(LogFile.create(Path(path)))
+
+    async def append(self, envelopes: Sequence[Envelope]) -> Position:
+        """As Log.append: the records survive power loss."""
+        values = [envelope.value for envelope in envelopes]
+        return await asyncio.to_thread(self._file.append, values)
+
+    async def read(self, after: Position, limit: int) -> list[Record]:
+        """As Log.read."""
+        return await asyncio.to_thread(self._file.read, after, limit)
+
+    async def head(self) -> Position:
+        """As Log.head."""
+        return await asyncio.to_thread(self._file.head)
+
+    async def close(self) -> None:
+        """As Log.close."""
+        await asyncio.to_thread(self._file.close)
+
+
+def _columns(origin: Origin | None) -> tuple[str | None, int | None, int | None]:
+    if origin is None:
+        return None, None, None
+    return origin.topic_id, origin.offset, origin.resumes_at
+
+
+def _embedded(path: Path) -> LogUnusable:
+    return LogUnusable(
+        f"{path} is an embedded log, not the archive of a Kafka topic",
+        hint="give the archive another folder with --data",
+    )
