@@ -85,7 +85,9 @@ class Redactor:
                 name == "args" or (name == "command" and index > 0)
             )
             result.append(
-                self.tag(value) if hide and isinstance(value, str) else self._walk(value, name, strict)
+                self.tag(value)
+                if hide and isinstance(value, str)
+                else self._walk(value, name, strict)
             )
             hide = (
                 isinstance(value, str)
@@ -134,7 +136,8 @@ class Redactor:
 _TAG = re.compile(r"redacted:[0-9A-Za-z]+:[0-9a-f]{32}")
 _PLAIN = re.compile(r"(?i:true|false|yes|no|)|\$\w+|\$\{\w+\}|\$\(\w+\)|redacted:\w+:[0-9a-f]{32}")
 _PAIR = re.compile(
-    r"(?:(?P<name>[A-Za-z_][\w.-]*)=|--(?P<flag>[\w.-]+)[ ])['\"]?(?P<secret>[^\s'\"&;]+)"
-    .replace("(?P<name>[A-Za-z_][\\w.-]*)=|--(?P<flag>[\\w.-]+)[ ]",
-             "(?P<name>[A-Za-z_-][\\w.-]*)(?:=|(?<=\\w) (?!-))")
+    r"(?:(?P<name>[A-Za-z_][\w.-]*)=|--(?P<flag>[\w.-]+)[ ])['\"]?(?P<secret>[^\s'\"&;]+)".replace(
+        "(?P<name>[A-Za-z_][\\w.-]*)=|--(?P<flag>[\\w.-]+)[ ]",
+        "(?P<name>[A-Za-z_-][\\w.-]*)(?:=|(?<=\\w) (?!-))",
+    )
 )

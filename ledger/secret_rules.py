@@ -1,27 +1,20 @@
-"""What a secret looks like: the names that announce one and the shapes that betray one.
+r"""What a secret looks like: the names that announce one and the shapes that betray one.
 
-A table, so that it can be read, argued about and tested row by row: every rule carries examples
-that it must hide and examples that it must leave alone. How documents are walked and what a hidden
-value is replaced with is redaction.py's matter.
+A table, so that it can be read, argued about and tested row by row: every rule carries examples,
+with guillemets around what it must hide, and examples that it must leave alone. How documents are
+walked, and what a hidden value becomes, is redaction.py's matter.
+
+Every pattern is linear in its text: repetitions that could restart are bounded or begin at a
+boundary.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One shape. The group `secret` of `pattern` is what gets hidden; `hides` pairs a text with the
-    part of it that must go, `keeps` are texts that the rule must not touch.
-    """
-
-    name: str
-    pattern: re.Pattern[str]
-    hides: tuple[tuple[str, str], ...]
-    keeps: tuple[str, ...]
+from functools import lru_cache
 
 
 class Says(Enum):
@@ -29,96 +22,153 @@ class Says(Enum):
 
     NOTHING = 0
     SECRET = 1
-    PATH = 2
-    """A secret's place (`PASSWORD_FILE`): nothing to hide as long as the value is a path."""
+    SECRET_OR_PATH = 2
+    """The secret or the file that holds it (`PASSWORD_FILE`, `CREDENTIALS`): a path is no secret."""
 
 
-SHAPES: tuple[Rule, ...] = (
-    Rule(
-        "pem",
-        re.compile(
-            r"(?P<secret>-----BEGIN [A-Z0-9 ]+-----(?:.*?-----END [A-Z0-9 ]+-----|.*))", re.DOTALL
-        ),
-        (("x -----BEGIN KEY-----\nMII\n-----END KEY----- y",
-          "-----BEGIN KEY-----\nMII\n-----END KEY-----"),),
-        ("----- BEGIN of the show -----",),
-    ),
-    Rule(
-        "jwt",
-        re.compile(r"(?P<secret>\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*)"),
-        (("t eyJhbGciOi.eyJzdWIi.c2ln", "eyJhbGciOi.eyJzdWIi.c2ln"),),
-        ("heyJude.mp3",),
-    ),
-    Rule(
-        "aws access key id",
-        re.compile(r"(?P<secret>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)"),
-        (("id AKIAIOSFODNN7EXAMPLE.", "AKIAIOSFODNN7EXAMPLE"),),
-        ("AKIA-region", "ASIATIC"),
-    ),
-    Rule(
-        "github token",
-        re.compile(r"(?P<secret>\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}))"),
-        (("ghp_0123456789abcdefghijABCDEFGHIJ012345",
-          "ghp_0123456789abcdefghijABCDEFGHIJ012345"),),
-        ("ghp_short",),
-    ),
-    Rule(
-        "slack token",
-        re.compile(r"(?P<secret>\bxox[a-z]-[A-Za-z0-9-]{10,})"),
-        (("xoxb-123456789012-abcdef", "xoxb-123456789012-abcdef"),),
-        ("xoxo",),
-    ),
-    Rule(
-        "vendor token",
-        re.compile(
-            r"(?P<secret>\b(?:[srp]k_(?:live|test)_\w{10,}|AIza[\w-]{30,}|glpat-[\w-]{15,}|npm_\w{30,}))"
-        ),
-        (("k=sk_live_0123456789abcdef", "sk_live_0123456789abcdef"),),
-        ("npm_config_cache", "sk_live"),
-    ),
-    Rule(
-        "authorization scheme",
-        re.compile(r"(?i:\b(?:bearer|basic))\s+(?P<secret>(?=[^\s\"']*[0-9=])[\w.~+/=-]{8,})"),
-        (("Bearer abc123def456", "abc123def456"),),
-        ("Basic authentication", "bearer of bad news"),
-    ),
-    Rule(
-        "url userinfo",
-        re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/?#@:\"']*:)?(?P<secret>[^\s/?#@\"']+)@"),
-        (("postgres://app:hunter2@db/shop", "hunter2"), ("https://tok3n@host/", "tok3n")),
-        ("https://host/a@b", "docker.io/library/x@sha256:00"),
-    ),
-)
-
-SECRET_WORDS = frozenset(
-    "password passwords passwd pwd passphrase pass token tokens secret secrets credential"
-    " credentials creds dsn authorization apikey cookie".split()
-)
-KEY_WORDS = frozenset(
-    "api private access encryption secret master signing shared account session app license".split()
-)
-PLACE_WORDS = frozenset("file path dir".split())
-OTHER_WORDS = frozenset(
-    "name ref refs namespace ttl seconds timeout expiry expiration length size count enabled type"
-    " policy algorithm audience issuer header mount mode url uri endpoint version class".split()
-)
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+def announces(name: str, value: str) -> bool:
+    """True when the name says that this value is a secret, and the value could be one: it is not
+    empty, a plain yes or no, only references (`$(VAR)`), a tag, or a path where a file is meant.
+    """
+    said = says(name[-256:])
+    if said is Says.NOTHING or _NO_SECRET.fullmatch(value):
+        return False
+    is_path = said is Says.SECRET_OR_PATH and _PATH.fullmatch(value) is not None
+    return not (is_path and not any(random_parts(value)))
 
 
+@lru_cache(4096)
 def says(name: str) -> Says:
-    """What a name (of an env entry, flag, annotation, field) says about its value."""
+    """What the name of an env entry, flag, header, annotation or field says about its value. Words
+    are those of snake_case, kebab-case and camelCase; before a slash stands only a prefix.
+    """
     words = [word.lower() for word in _WORD.findall(name.rpartition("/")[2])]
-    if not _is_secret(words) or words[-1] in OTHER_WORDS:
+    while words and words[-1].isdigit():
+        words.pop()
+    if not words or words[-1] in _ABOUT or words[0] in _NEGATIONS or "inject" in words:
         return Says.NOTHING
-    return Says.PATH if words[-1] in PLACE_WORDS else Says.SECRET
+    key = any(a in _KEYS and b in ("key", "keys") for a, b in zip(words, words[1:], strict=False))
+    secret = any(word in _SECRETS or word.endswith(_ENDINGS) for word in words)
+    secret = secret or "connectionstring" in "".join(words)
+    if words[-1] in _PLACES:
+        return Says.SECRET_OR_PATH if secret or key else Says.NOTHING
+    if secret:
+        return Says.SECRET
+    return Says.SECRET_OR_PATH if key or not _FILES.isdisjoint(words) else Says.NOTHING
 
 
-def _is_secret(words: list[str]) -> bool:
-    for index, word in enumerate(words):
-        if word in SECRET_WORDS or word.endswith(("password", "passwd", "passphrase")):
-            return True
-        if word in ("key", "keys") and index and words[index - 1] in KEY_WORDS:
-            return True
-        if word == "string" and index and words[index - 1] == "connection":
-            return True
-    return False
+def is_bare_hash(name: str, value: str) -> bool:
+    """True when the value is nothing but 32 or more hex digits, and no word of the name (`checksum/
+    config`, `containerID`) explains them.
+    """
+    if _HEX.fullmatch(value) is None:
+        return False
+    return _DIGESTS.isdisjoint(word.lower() for word in _WORD.findall(name))
+
+
+def random_parts(text: str) -> Iterator[tuple[int, int]]:
+    """Where 32 or more characters stand together that nobody would call a word, a path, a UUID or
+    a hex digest.
+    """
+    for found in _RUN.finditer(text):
+        if _is_random(found[0]):
+            yield found.span()
+
+
+def _is_random(run: str) -> bool:
+    parts = [part for part in re.split(r"[-_/+=]+", run) if part]
+    letters = "".join(parts)
+    # Words and UUIDs are short between separators; in base64 a separator is rare.
+    if len(letters) < 28 or len(letters) < 10 * len(parts) or _HEX.fullmatch(letters):
+        return False
+    kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in letters]
+    changes = sum(a != b for a, b in zip(kinds, kinds[1:], strict=False)) / len(kinds)
+    digits = kinds.count("d")
+    if len(letters) - digits < 6:
+        return False
+    if "u" in kinds and "l" in kinds:
+        return changes >= (0.35 if digits else 0.42)
+    return digits >= 4 and changes >= 0.22
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One shape in a text. The group `quoted`, `bare` or `secret` is what gets hidden, where there
+    is a group `name` only if that name announces it.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    examples: tuple[str, ...]
+    keeps: tuple[str, ...]
+
+    def secrets(self, text: str) -> Iterator[tuple[int, int]]:
+        """Start and end of every secret this rule sees, possibly overlapping, never empty."""
+        for found in self.pattern.finditer(text):
+            groups = found.groupdict()
+            if groups.get("more"):
+                start, end = found.start("quote"), found.end("more")
+            else:
+                start, end = found.span(_hidden_group(groups))
+            value = text[start:end]
+            end -= len(value) - len(value.rstrip(" \t\r\n,;)]}."))
+            value = text[start:end]
+            name = groups.get("name")
+            if not _NO_SECRET.fullmatch(value) and (name is None or announces(name, value)):
+                yield start, end
+
+
+def _hidden_group(groups: dict[str, str | None]) -> str:
+    return next(name for name in ("secret", "quoted", "bare") if groups.get(name) is not None)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_SECRETS = _words(
+    "auths connstr cookie cookies cred creds dbpass dockerconfigjson dsn keypass masterauth pass"
+    " passcode passin passout passwds passphrases passwords proxyauth pwd requirepass secrets"
+    " sshpass storepass tokens unsealkey authorization apikeys userpass rediscliauth jaas"
+)
+_ENDINGS = (
+    *("password", "passwd", "passphrase", "secret", "token", "apikey", "secretkey"),
+    *("privatekey", "accesskey", "credential", "authkey"),
+)
+_FILES = _words("credentials credential keyfile")
+_KEYS = _words(
+    "account access admin aes api app application auth cipher client crypto decryption deploy"
+    " encrypt encryption fernet hmac ingest join jwt license licence master private root rsa server"
+    " service session shared sign signing ssh sse ssl storage tls unseal webhook"
+)
+_PLACES = _words("file files filename path paths dir directory folder location store keystore")
+_NEGATIONS = _words("no skip disable without")
+_ABOUT = _words(
+    "address addr agent algorithm annotation annotations arn audience audiences auth backend"
+    " backends bucket check claim class controller count days driver duration enabled encoder"
+    " encoding endpoint engine expiration expire expires expiry format group header headers host"
+    " hours interval issuer key kind label labels length limit lifetime manager max method min"
+    " minutes mode mount ms name names namespace namespaces operator period permission policy port"
+    " prefix projection prompt provider providers query ref reference references refs region"
+    " rejected requests required reload reviewer reviews role roles rotation rule rules scope"
+    " scopes seconds secs server service signature size socket spec stdin strategy strength suffix"
+    " sync timeout ttl type types uri url urls usage user username validation version volume"
+)
+_DIGESTS = _words(
+    "build checksum commit container digest etag fingerprint guid hash id image md5 ref rev"
+    " revision sha sha1 sha256 sha512 span trace uid uuid version sum"
+)
+
+_REFERENCE = (
+    r"\$\w+|\$\{\w+\}|\$\(\w+\)|\$\((?:cat|<)\s+[\"']?[\w./${}-]+[\"']?\)|\{\{.*?\}\}"
+    r"|redacted:[0-9A-Za-z._-]+:[0-9a-f]{32}(?![0-9a-f])"
+)
+_NO_SECRET = re.compile(
+    rf"(?i:true|false|yes|no|on|off|null|nil|none|enabled|disabled|[01]|\*+|)"
+    rf"|(?:{_REFERENCE})(?:[:/@.,-]?(?:{_REFERENCE}))*",
+    re.DOTALL,
+)
+_PATH = re.compile(r"(?:[/~.$]|file:|[A-Za-z]:\\)[^\s\"'=;,]*")
+_HEX = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
+_RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{32,}={0,2}")

@@ -61,7 +61,11 @@ class Ledger:
         _make_room(path)
         lock = _locked(path)
         try:
-            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            # One step at a time, though not always in the same thread: the consumer folds beside
+            # its event loop.
+            connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
             connection.row_factory = sqlite3.Row
             _refuse_foreign(connection, path)
             for pragma in PRAGMAS:

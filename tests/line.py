@@ -80,7 +80,7 @@ class Line:
         """Return when the ledger has exactly these live objects at these resourceVersions."""
         wanted = {uid: int(version) for uid, version in versions.items()}
         deadline = time.monotonic() + seconds
-        while (found := self._live()) != wanted:
+        while (found := self._live(wanted)) != wanted:
             self._check_alive()
             if time.monotonic() > deadline:
                 raise AssertionError(self._difference(wanted, found))
@@ -100,23 +100,24 @@ class Line:
         items: list[dict[str, Any]] = json.loads(self.run(*arguments, "-o", "json"))["items"]
         return items
 
-    def _live(self) -> dict[str, int]:
+    def _live(self, wanted: Mapping[str, int]) -> dict[str, int]:
         try:
             connection = sqlite3.connect(f"{self.ledger.as_uri()}?mode=ro", uri=True)
         except sqlite3.OperationalError:
             return {"no ledger yet": 0}
         try:
             rows = connection.execute(
-                "select uid, resource_version from objects where deleted_at is null "
-                "and kind <> 'events' and (namespace = ? or kind = 'persistentvolumes' "
-                "and name like ?)",
-                (self.namespace, f"{self.namespace}%"),
+                "select uid, resource_version, namespace from objects where deleted_at is null "
+                "and kind <> 'events'"
             ).fetchall()
         except sqlite3.OperationalError:
             return {"no ledger yet": 0}
         finally:
             connection.close()
-        return dict(rows)
+        # Volumes have no namespace: only those bound to the namespace's claims are asked for.
+        return {
+            uid: version for uid, version, where in rows if where == self.namespace or uid in wanted
+        }
 
     def _check_alive(self) -> None:
         for part, process in self._running.items():

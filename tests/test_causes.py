@@ -27,7 +27,9 @@ def test_a_cause_copied_from_the_change_before_is_stale() -> None:
 
 
 def test_a_cause_added_before_the_next_template_is_late_and_belongs() -> None:
-    history = states((1, 1, "first"), (2, 2, "first"), (2, 2, "CHG-7"), (3, 2, "CHG-7"), (4, 3, "x"))
+    history = states(
+        (1, 1, "first"), (2, 2, "first"), (2, 2, "CHG-7"), (3, 2, "CHG-7"), (4, 3, "x")
+    )
     assert cause_of("first", 2, history) == Cause("CHG-7", "late")
 
 

@@ -111,7 +111,9 @@ def test_relists_in_between_give_the_same_ledger(
     folder = tmp_path_factory.mktemp("fold")
     dice = random.Random(seed)
     mixed = shuffled(with_relists(values_of(tutorial), dice, relists=relists), dice)
-    expected = {k: v for k, v in _expected(tutorial, tmp_path_factory).items() if k != "revision_times"}
+    expected = {
+        k: v for k, v in _expected(tutorial, tmp_path_factory).items() if k != "revision_times"
+    }
     got = normal_form(folded(mixed, folder / "l.db"), times=True)
     assert {k: v for k, v in got.items() if k != "revision_times"} == expected
 

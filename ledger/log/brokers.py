@@ -1,0 +1,307 @@
+"""What is asked of Kafka's brokers besides records: who a topic is, how it is set, and to make one.
+
+With kafka.py the only user of aiokafka. Its errors become ours here, once. aiokafka's own metadata
+request knows no topic ids, so the newer one that does is spelled out at the end of the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import ssl
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from aiokafka import errors as kafka
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.codec import has_zstd
+from aiokafka.protocol.abstract import AbstractType
+from aiokafka.protocol.admin import DescribeConfigsRequest
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Schema,
+    TaggedFields,
+)
+
+from ledger.errors import LogUnreachable, LogUnusable
+from ledger.log.topic import (
+    Access,
+    Topic,
+    TopicAddress,
+    create_command,
+    new_topic_settings,
+)
+
+REQUEST_SECONDS = 10.0
+"""How long a broker may take to answer; aiokafka retries within it, so an append fails within twice
+that.
+"""
+
+SETTINGS = ("cleanup.policy", "max.message.bytes")
+TOPIC_RESOURCE = 2
+
+
+async def create(address: TopicAddress, *, replication_factor: int) -> None:
+    """The topic exists when the call returns; when it was there before, it is left as it was.
+
+    Raises LogUnusable when the brokers refuse to make it, LogUnreachable when none answers.
+    """
+    admin = AIOKafkaAdminClient(**options(address))
+    settings = new_topic_settings(replication_factor)
+    topic = NewTopic(address.topic, 1, replication_factor, topic_configs=settings)
+    try:
+        async with asyncio.timeout(2 * REQUEST_SECONDS):
+            await admin.start()
+            answer = await admin.create_topics([topic])
+    except (kafka.KafkaError, TimeoutError, OSError) as wrong:
+        raise translated(wrong, address) from wrong
+    finally:
+        await admin.close()
+    for _, code, reason in answer.topic_errors:
+        if code not in (0, kafka.TopicAlreadyExistsError.errno):
+            raise LogUnusable(f"Kafka does not make topic {address.topic}: {reason}")
+
+
+async def describe(client: Any, address: TopicAddress) -> Topic:
+    """The topic as the brokers know it. Raises LogUnusable when there is none, and aiokafka's
+    errors.
+    """
+    topic_id, partitions = await _metadata(client, address)
+    if not topic_id:
+        raise LogUnusable(
+            f"there is no topic {address.topic} on {address.servers}",
+            hint=f"make it: {create_command(address)}",
+        )
+    question = DescribeConfigsRequest([(TOPIC_RESOURCE, address.topic, list(SETTINGS))])
+    answer = await client.send(client.get_random_node(), question)
+    code, _, _, _, entries = answer.resources[0]
+    if code:
+        raise kafka.for_code(code)()
+    settings = {name: value for name, value, *_ in entries}
+    return Topic(address.topic, topic_id, partitions, settings)
+
+
+async def identity(client: Any, address: TopicAddress) -> str:
+    """The id of the topic that has this name now, empty when none has. Raises aiokafka's errors."""
+    topic_id, _ = await _metadata(client, address)
+    return topic_id
+
+
+def options(address: TopicAddress) -> dict[str, Any]:
+    """What every client of aiokafka is made with. Raises LogUnusable when a file of the login
+    cannot be read.
+    """
+    _refuse_half_installed()
+    _quieten()
+    access = address.access
+    made: dict[str, Any] = {
+        "bootstrap_servers": list(address.brokers),
+        "request_timeout_ms": int(REQUEST_SECONDS * 1000),
+    }
+    try:
+        if access.tls:
+            made["security_protocol"] = "SASL_SSL" if access.username else "SSL"
+            made["ssl_context"] = _tls(access)
+        if access.username:
+            made["sasl_mechanism"] = access.mechanism
+            made["sasl_plain_username"] = access.username
+            made["sasl_plain_password"] = Path(access.password_file).read_text().strip()
+    except OSError as wrong:
+        raise LogUnusable(
+            f"a file that the address of topic {address.topic} names cannot be used: {wrong}",
+            hint="look at ca, cert, key and password_file in the address",
+        ) from wrong
+    return made
+
+
+async def started(client: Any) -> Any:
+    """A client of aiokafka that is connected. Raises aiokafka's errors, having freed it."""
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            await client.start()
+    except BaseException:
+        await stop(client)
+        raise
+    return client
+
+
+async def stop(client: Any) -> None:
+    """Free a client, in bounded time."""
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            await client.stop()
+    except (kafka.KafkaError, TimeoutError, OSError) as wrong:
+        # It is thrown away, and what it still held was never acknowledged to anyone.
+        logging.getLogger(__name__).debug("a Kafka client did not stop in order: %r", wrong)
+
+
+def translated(wrong: Exception, address: TopicAddress) -> LogUnusable:
+    """One of our errors for one of aiokafka's, or of the network's: LogUnreachable when it may
+    pass.
+    """
+    topic = address.topic
+    match wrong:
+        case kafka.TopicAuthorizationFailedError() | kafka.ClusterAuthorizationFailedError():
+            return LogUnusable(
+                f"Kafka does not let us use topic {topic}",
+                hint="its login needs Describe, DescribeConfigs, Write to append, Read to consume",
+            )
+        case kafka.MessageSizeTooLargeError() | kafka.RecordListTooLargeError():
+            return LogUnusable(f"a record is larger than topic {topic} takes")
+        case kafka.CorruptRecordException():
+            return LogUnusable(
+                f"topic {topic} sends a record whose checksum does not fit it, twice",
+                hint="a broker's disk may be failing; nothing was skipped",
+            )
+        case kafka.NotEnoughReplicasError() | kafka.NotEnoughReplicasAfterAppendError():
+            return LogUnreachable(
+                f"topic {topic} has fewer in-sync replicas than min.insync.replicas asks for",
+                hint="records wait until a broker is back",
+            )
+        case kafka.UnknownTopicOrPartitionError():
+            return LogUnreachable(f"no broker of {address.servers} leads topic {topic}")
+        case _:
+            return LogUnreachable(
+                f"Kafka at {address.servers} does not answer ({_reason(wrong)})",
+                hint="check that the brokers run, and the address, TLS and login",
+            )
+
+
+def _reason(wrong: Exception) -> str:
+    match wrong:
+        case kafka.KafkaConnectionError():
+            return "no connection"
+        case TimeoutError() | kafka.KafkaTimeoutError() | kafka.RequestTimedOutError():
+            return "no answer in time"
+        case _:
+            return str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
+
+
+def _tls(access: Access) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=access.ca or None)
+    if access.cert:
+        context.load_cert_chain(access.cert, access.key or None)
+    return context
+
+
+def _refuse_half_installed() -> None:
+    if not has_zstd():
+        raise LogUnusable(
+            "Kafka support is not installed", hint="pip install 'rollout-ledger[kafka]'"
+        )
+
+
+def _quieten() -> None:
+    # aiokafka logs every failed try as an error; what matters of it reaches the user as one of our
+    # errors.
+    noisy = logging.getLogger("aiokafka")
+    if not noisy.isEnabledFor(logging.DEBUG):
+        noisy.setLevel(logging.CRITICAL)
+
+
+async def _metadata(client: Any, address: TopicAddress) -> tuple[str, int]:
+    try:
+        answer = await client.send(client.get_random_node(), _TopicRequest(address.topic))
+    except NotImplementedError:
+        raise LogUnusable(
+            f"the brokers of {address.servers} are older than Kafka 2.8",
+            hint="older ones have no topic ids, so a topic that was made again could not be told",
+        ) from None
+    code, _, topic_id, _, partitions, *_ = answer.topics[0]
+    if code == kafka.UnknownTopicOrPartitionError.errno:
+        return "", 0
+    if code:
+        raise kafka.for_code(code)()
+    return topic_id, len(partitions)
+
+
+class _Uuid(AbstractType[str]):  # type: ignore[misc]
+    """16 bytes, as the text that Kafka's own tools print."""
+
+    @classmethod
+    def encode(cls, value: str) -> bytes:
+        return base64.urlsafe_b64decode(f"{value}==") if value else bytes(16)
+
+    @classmethod
+    def decode(cls, data: BytesIO) -> str:
+        return base64.urlsafe_b64encode(data.read(16)).decode().rstrip("=")
+
+
+_PARTITION = (
+    ("error_code", Int16),
+    ("partition", Int32),
+    ("leader", Int32),
+    ("leader_epoch", Int32),
+    ("replicas", CompactArray(Int32)),
+    ("isr", CompactArray(Int32)),
+    ("offline_replicas", CompactArray(Int32)),
+    ("tags", TaggedFields),
+)
+_TOPIC = (
+    ("error_code", Int16),
+    ("topic", CompactString("utf-8")),
+    ("topic_id", _Uuid),
+    ("is_internal", Boolean),
+    ("partitions", CompactArray(*_PARTITION)),
+    ("authorized_operations", Int32),
+    ("tags", TaggedFields),
+)
+_BROKER = (
+    ("node_id", Int32),
+    ("host", CompactString("utf-8")),
+    ("port", Int32),
+    ("rack", CompactString("utf-8")),
+    ("tags", TaggedFields),
+)
+
+
+class _TopicResponse(Response):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 10
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("brokers", CompactArray(*_BROKER)),
+        ("cluster_id", CompactString("utf-8")),
+        ("controller_id", Int32),
+        ("topics", CompactArray(*_TOPIC)),
+        ("authorized_operations", Int32),
+        ("tags", TaggedFields),
+    )
+
+
+class _TopicStruct(RequestStruct):  # type: ignore[misc]
+    FLEXIBLE_VERSION = True
+    API_KEY = 3
+    API_VERSION = 10
+    RESPONSE_TYPE = _TopicResponse
+    SCHEMA = Schema(
+        (
+            "topics",
+            CompactArray(
+                ("topic_id", _Uuid), ("topic", CompactString("utf-8")), ("tags", TaggedFields)
+            ),
+        ),
+        ("allow_auto_topic_creation", Boolean),
+        ("cluster_operations", Boolean),
+        ("topic_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _TopicRequest(Request[_TopicStruct]):  # type: ignore[misc]
+    """Metadata of one topic, in the version that names its id and makes no topic by asking."""
+
+    API_KEY = 3
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def build(self, request_struct_class: type[_TopicStruct]) -> _TopicStruct:
+        return request_struct_class([("", self._topic, {})], False, False, False, {})

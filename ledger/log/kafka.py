@@ -1,0 +1,328 @@
+"""The log as a Kafka topic with one partition; positions are Kafka's offsets.
+
+The only user of aiokafka, built around what was seen of it: with idempotence on it hangs when a
+broker is lost, so that is off and one batch is in flight at a time; consumer groups get stuck, so
+there is none; a lost broker looks like silence, so every wait has a deadline. After an error its
+clients are thrown away and made anew. What a topic must be like is topic.py, talking to its brokers
+brokers.py; copying it into log.db is consumers/archive.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.codec import zstd_encode
+from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
+
+from ledger.envelope import MEDIA_TYPE, Envelope
+from ledger.errors import LogTruncated, LogUnreachable, LogUnusable
+from ledger.log.brokers import (
+    REQUEST_SECONDS,
+    create,
+    describe,
+    identity,
+    options,
+    started,
+    stop,
+    translated,
+)
+from ledger.log.topic import (
+    MESSAGE_BYTES,
+    Topic,
+    TopicAddress,
+    alter_command,
+    parse_address,
+    refuse_unfit,
+)
+from ledger.model import Position, Record
+
+IDENTITY_SECONDS = 1.0
+"""How often the topic is asked who it is: too seldom to cost, too often to be deleted and refilled
+unnoticed.
+"""
+
+BATCH_BYTES = 512 * 1024
+FETCH_BYTES = 2 * 1024 * 1024
+"""How much is fetched at once, compressed. Kafka sends a larger record whole all the same."""
+
+FETCH_MILLISECONDS = 50
+"""How long a read waits at the head. A record that arrives meanwhile is answered at once."""
+
+POLL_MILLISECONDS = FETCH_MILLISECONDS + 10
+"""How long a read waits for the answer to such a fetch, so that one round tells the head."""
+
+OVERHEAD_BYTES = 1024
+"""What Kafka's batch and record headers add to a value, rounded up."""
+
+HEADERS = [("content-type", MEDIA_TYPE.encode())]
+
+
+class KafkaLog:
+    """A topic as a Log. Use it from one event loop."""
+
+    def __init__(self, address: TopicAddress) -> None:
+        """Connects to nothing; `open` is the way in."""
+        self._address = address
+        self._place = TopicPartition(address.topic, 0)
+        self._topic: Topic | None = None
+        self._verified_at = 0.0
+        self._producer: Any = None
+        self._consumer: Any = None
+        self._next: int | None = None
+        self._appended = -1
+        self._connecting = asyncio.Lock()
+        self._appending = asyncio.Lock()
+        self._reading = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, address: str) -> KafkaLog:
+        """The log at `kafka://host:9092/topic`, after its topic was found fit to be one.
+
+        Raises LogUnusable for a malformed address, a topic that does not exist, has several
+        partitions or is compacted; LogUnreachable when no broker answers within 10 s.
+        """
+        log = cls(parse_address(address))
+        try:
+            async with log._session():
+                return log
+        except BaseException:
+            await log.close()
+            raise
+
+    @classmethod
+    async def create(cls, address: str, *, replication_factor: int = 1) -> None:
+        """The topic exists when the call returns, made with the settings of a log unless it was
+        there before.
+
+        Raises LogUnusable when the brokers refuse to make it, LogUnreachable when none answers.
+        """
+        await create(parse_address(address), replication_factor=replication_factor)
+
+    @property
+    def topic_id(self) -> str:
+        """What tells this topic from another of the same name."""
+        return self._described.id
+
+    @property
+    def limit_bytes(self) -> int:
+        """The largest record, compressed, that the topic takes."""
+        return self._described.limit_bytes - OVERHEAD_BYTES
+
+    async def append(self, envelopes: Sequence[Envelope]) -> Position:
+        """As Log.append: acknowledged by all in-sync replicas, in order, one batch at a time.
+
+        Raises LogUnreachable within 20 s when the brokers do not acknowledge, and LogUnusable,
+        before anything is sent, for a record that the topic is too narrow for.
+        """
+        async with self._appending, self._session():
+            self._refuse_too_large(envelopes)
+            producer = await self._producing()
+            for batch in _batches(producer, envelopes):
+                async with asyncio.timeout(2 * REQUEST_SECONDS):
+                    sent = await producer.send_batch(batch, self._address.topic, partition=0)
+                    self._appended = (await sent).offset + batch.record_count() - 1
+        return Position(self._appended) if envelopes else await self.head()
+
+    async def read(self, after: Position, limit: int) -> list[Record]:
+        """As Log.read; waits up to 60 ms at the head. A record without a value reads as empty
+        bytes.
+
+        Raises LogTruncated when retention, a lost replica or a new topic of the same name took the
+        next record.
+        """
+        async with self._reading, self._session():
+            consumer = await self._consuming()
+            if self._next != after + 1:
+                consumer.seek(self._place, after + 1)
+            # Whatever goes wrong from here on, aiokafka may have moved: the next read seeks again.
+            self._next = None
+            try:
+                fetched = await self._fetch(consumer, limit)
+            except OffsetOutOfRangeError:
+                raise await self._gone(consumer, after + 1) from None
+            self._next = fetched[-1].offset + 1 if fetched else after + 1
+            return [Record(Position(each.offset), each.value or b"") for each in fetched]
+
+    async def head(self) -> Position:
+        """As Log.head."""
+        async with self._session():
+            _, end = await self._bounds(await self._consuming())
+        return Position(end - 1)
+
+    async def beginning(self) -> Position:
+        """The first position that the topic still holds; one above the head when it holds none."""
+        async with self._session():
+            begin, _ = await self._bounds(await self._consuming())
+        return Position(begin)
+
+    async def close(self) -> None:
+        """As Log.close."""
+        producer, self._producer = self._producer, None
+        consumer, self._consumer = self._consumer, None
+        for client in (producer, consumer):
+            if client is not None:
+                await stop(client)
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[None]:
+        try:
+            await self._verify_identity()
+            yield
+        except (KafkaError, TimeoutError, OSError) as wrong:
+            self._next = None
+            await self.close()
+            raise translated(wrong, self._address) from wrong
+
+    @property
+    def _described(self) -> Topic:
+        if self._topic is None:
+            raise RuntimeError("a KafkaLog is made by KafkaLog.open")
+        return self._topic
+
+    async def _verify_identity(self) -> None:
+        now = time.monotonic()
+        if self._topic is not None and now - self._verified_at < IDENTITY_SECONDS:
+            return
+        producer = await self._producing()
+        if self._topic is None:
+            topic = await describe(producer.client, self._address)
+            refuse_unfit(topic, self._address)
+            self._topic = topic
+        elif (found := await identity(producer.client, self._address)) != self._topic.id:
+            what = "was deleted and made again" if found else "was deleted"
+            raise LogTruncated(
+                f"topic {self._address.topic} {what} while it was in use",
+                hint="start again: the archive then says what is missing",
+            )
+        self._verified_at = now
+
+    async def _producing(self) -> Any:
+        async with self._connecting:
+            if self._producer is None:
+                self._producer = await started(
+                    AIOKafkaProducer(
+                        **options(self._address),
+                        acks="all",
+                        enable_idempotence=False,
+                        compression_type="zstd",
+                        max_batch_size=BATCH_BYTES,
+                    )
+                )
+            return self._producer
+
+    async def _consuming(self) -> Any:
+        async with self._connecting:
+            if self._consumer is None:
+                consumer = AIOKafkaConsumer(
+                    **options(self._address),
+                    group_id=None,
+                    enable_auto_commit=False,
+                    auto_offset_reset="none",
+                    isolation_level="read_uncommitted",
+                    fetch_max_wait_ms=FETCH_MILLISECONDS,
+                    max_partition_fetch_bytes=FETCH_BYTES,
+                )
+                self._consumer = await started(consumer)
+                self._consumer.assign([self._place])
+                self._consumer.seek(self._place, 0)
+            return self._consumer
+
+    async def _fetch(self, consumer: Any, limit: int) -> list[Any]:
+        damaged = False
+        asked = consumer.last_poll_timestamp(self._place)
+        async with asyncio.timeout(REQUEST_SECONDS):
+            while True:
+                try:
+                    fetched = await consumer.getmany(
+                        self._place, timeout_ms=POLL_MILLISECONDS, max_records=limit
+                    )
+                except CorruptRecordException:
+                    # Once may be the network's fault, and aiokafka then fetches again. It never
+                    # skips.
+                    if damaged:
+                        raise
+                    damaged = True
+                    continue
+                if fetched:
+                    return list(fetched[self._place])
+                if await self._at_head(consumer, asked):
+                    return []
+
+    async def _at_head(self, consumer: Any, asked: int | None) -> bool:
+        """Whether a fetch was answered since `asked`, and said that there is no more."""
+        if consumer.last_poll_timestamp(self._place) == asked:
+            return False
+        position = await consumer.position(self._place)
+        # An answer that was under way while we appended knows nothing of it.
+        return bool(consumer.highwater(self._place) <= position and self._appended < position)
+
+    async def _bounds(self, consumer: Any) -> tuple[int, int]:
+        async with asyncio.timeout(REQUEST_SECONDS):
+            begin = await consumer.beginning_offsets([self._place])
+            end = await consumer.end_offsets([self._place])
+        return begin[self._place], end[self._place]
+
+    async def _gone(self, consumer: Any, wanted: int) -> LogUnusable:
+        begin, end = await self._bounds(consumer)
+        topic = self._address.topic
+        if wanted < begin:
+            return LogTruncated(
+                f"records {wanted} to {begin - 1} are gone from topic {topic}, "
+                f"which now begins at {begin}",
+                hint="its retention was shorter than the consumer's absence: "
+                + alter_command(self._address, "retention.ms=-1"),
+            )
+        if wanted > end:
+            return LogTruncated(
+                f"topic {topic} ends at record {end - 1}, but record {wanted - 1} was read from it",
+                hint="its brokers lost acknowledged records, or it was deleted and made again",
+            )
+        return LogUnreachable(f"topic {topic} changed its bounds while it was read: try again")
+
+    def _refuse_too_large(self, envelopes: Sequence[Envelope]) -> None:
+        limit = self.limit_bytes
+        for envelope in envelopes:
+            # Compressing to find out is dear, and hardly ever needed.
+            if len(envelope.value) > limit and len(zstd_encode(envelope.value)) > limit:
+                raise LogUnusable(
+                    f"record {envelope.id} is larger than topic {self._address.topic} takes, "
+                    f"{limit} bytes compressed",
+                    hint=alter_command(self._address, f"max.message.bytes={MESSAGE_BYTES}"),
+                )
+
+
+def _batches(producer: Any, envelopes: Sequence[Envelope]) -> Iterator[Any]:
+    """Full batches, each built when the one before is acknowledged. The key is the cluster that
+    they are of.
+    """
+    key = _cluster(envelopes[0].value) if envelopes else None
+    batch = producer.create_batch()
+    for envelope in envelopes:
+        while not batch.append(timestamp=None, key=key, value=envelope.value, headers=HEADERS):
+            yield batch
+            batch = producer.create_batch()
+    if batch.record_count():
+        batch.close()
+        yield batch
+
+
+class _Sourced(msgspec.Struct):
+    source: str
+
+
+_sourced = msgspec.json.Decoder(_Sourced)
+
+
+def _cluster(value: bytes) -> bytes | None:
+    # There is one partition, so the key decides nothing: it is for people who look at the topic
+    # with other tools.
+    try:
+        return _sourced.decode(value).source.removeprefix("/clusters/").encode()
+    except msgspec.DecodeError:
+        return None
