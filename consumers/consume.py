@@ -7,17 +7,22 @@ the watcher has already written them. Either way the ledger has one writer, this
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from ledger.log.sqlite import LogFile
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from consumers.archive import Archive
 from consumers.follow import Follower
 from ledger.errors import LogUnreachable, LogUnusable
-from ledger.log import open_log
+from ledger.log.sqlite import LogFile
+from ledger.model import utc_now
 from ledger.observe import local_gap
 from ledger.settings import Settings
 from ledger.store import Ledger
+
+if TYPE_CHECKING:
+    from ledger.log.kafka import KafkaLog
 
 IDLE_SECONDS = 0.02
 """How often the head of the embedded log is looked at: a cheap read, well inside the 25 ms that lag
@@ -44,25 +49,36 @@ async def consume(
     Raises LedgerBusy, OtherCluster, LogTruncated and LogUnusable, having lost nothing: the next run
     goes on from the last committed batch.
     """
-    topic = await open_log(settings.log) if settings.log.startswith("kafka:") else None
+    topic = await _open_topic(settings)
     try:
         if topic is None and not settings.log_file.exists():
             await _wait_for_log(settings, once=once, stop=stop)
-        log_file = (
-            LogFile.create(settings.log_file)
-            if topic
-            else LogFile.open(settings.log_file, writable=False)
-        )
-        with log_file, Ledger.open(settings.ledger_path) as ledger:
+        file = settings.log_file
+        opened = LogFile.create(file) if topic else LogFile.open(file, writable=False)
+        with opened as log_file, Ledger.open(settings.ledger_path) as ledger:
             follower = Follower(log_file, ledger)
             follower.verify_continuity()
-            archive = (
-                Archive(topic, log_file, accept_loss=accept_loss, gap=local_gap) if topic else None
-            )
+            archive = None
+            if topic is not None:
+                gap = partial(_gap, ledger)
+                archive = Archive(topic, log_file, gap=gap, accept_loss=accept_loss)
             return await _run(archive, follower, once=once, stop=stop)
     finally:
         if topic is not None:
             await topic.close()
+
+
+async def _open_topic(settings: Settings) -> KafkaLog | None:
+    if not settings.log.startswith("kafka:"):
+        return None
+    from ledger.log.kafka import KafkaLog
+
+    return await KafkaLog.open(settings.log)
+
+
+def _gap(ledger: Ledger, cause: str, details: Mapping[str, Any]) -> bytes:
+    cluster = ledger.progress().cluster or "unknown"
+    return local_gap(cluster, at=utc_now(), cause=cause, details=details).value
 
 
 async def _run(

@@ -199,7 +199,9 @@ async def _client(kubeconfig: str | None, context: str | None) -> Any:
     configuration = client.Configuration()
     try:
         if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-            config.load_incluster_config(client_configuration=configuration)
+            config.load_incluster_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
         else:
             await config.load_kube_config(
                 config_file=kubeconfig, context=context, client_configuration=configuration

@@ -137,7 +137,7 @@ def _stopped(observer: Observer, cursors: dict[str, str], at: datetime) -> list[
 def _raw_lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
-            yield from io.BufferedReader(stream)  # type: ignore[type-var]
+            yield from io.BufferedReader(stream)
     except (OSError, zstandard.ZstdError) as wrong:
         raise LogUnusable(f"{path} cannot be read: {wrong}") from wrong
 

@@ -1,4 +1,4 @@
-r"""What a secret looks like: the names that announce one and the shapes that betray one.
+r"""Secrets in a text: the forms that betray one, and the ways a name stands beside its value.
 
 A table, so that it can be read, argued about and tested row by row: every rule carries examples,
 with guillemets around what it must hide, and examples that it must leave alone. How documents are
@@ -13,82 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
-from functools import lru_cache
 
-
-class Says(Enum):
-    """What a name says about its value."""
-
-    NOTHING = 0
-    SECRET = 1
-    SECRET_OR_PATH = 2
-    """The secret or the file that holds it (`PASSWORD_FILE`, `CREDENTIALS`): a path is no secret."""
-
-
-def announces(name: str, value: str) -> bool:
-    """True when the name says that this value is a secret, and the value could be one: it is not
-    empty, a plain yes or no, only references (`$(VAR)`), a tag, or a path where a file is meant.
-    """
-    said = says(name[-256:])
-    if said is Says.NOTHING or _NO_SECRET.fullmatch(value):
-        return False
-    is_path = said is Says.SECRET_OR_PATH and _PATH.fullmatch(value) is not None
-    return not (is_path and not any(random_parts(value)))
-
-
-@lru_cache(4096)
-def says(name: str) -> Says:
-    """What the name of an env entry, flag, header, annotation or field says about its value. Words
-    are those of snake_case, kebab-case and camelCase; before a slash stands only a prefix.
-    """
-    words = [word.lower() for word in _WORD.findall(name.rpartition("/")[2])]
-    while words and words[-1].isdigit():
-        words.pop()
-    if not words or words[-1] in _ABOUT or words[0] in _NEGATIONS or "inject" in words:
-        return Says.NOTHING
-    key = any(a in _KEYS and b in ("key", "keys") for a, b in zip(words, words[1:], strict=False))
-    secret = any(word in _SECRETS or word.endswith(_ENDINGS) for word in words)
-    secret = secret or "connectionstring" in "".join(words)
-    if words[-1] in _PLACES:
-        return Says.SECRET_OR_PATH if secret or key else Says.NOTHING
-    if secret:
-        return Says.SECRET
-    return Says.SECRET_OR_PATH if key or not _FILES.isdisjoint(words) else Says.NOTHING
-
-
-def is_bare_hash(name: str, value: str) -> bool:
-    """True when the value is nothing but 32 or more hex digits, and no word of the name (`checksum/
-    config`, `containerID`) explains them.
-    """
-    if _HEX.fullmatch(value) is None:
-        return False
-    return _DIGESTS.isdisjoint(word.lower() for word in _WORD.findall(name))
-
-
-def random_parts(text: str) -> Iterator[tuple[int, int]]:
-    """Where 32 or more characters stand together that nobody would call a word, a path, a UUID or
-    a hex digest.
-    """
-    for found in _RUN.finditer(text):
-        if _is_random(found[0]):
-            yield found.span()
-
-
-def _is_random(run: str) -> bool:
-    parts = [part for part in re.split(r"[-_/+=]+", run) if part]
-    letters = "".join(parts)
-    # Words and UUIDs are short between separators; in base64 a separator is rare.
-    if len(letters) < 28 or len(letters) < 10 * len(parts) or _HEX.fullmatch(letters):
-        return False
-    kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in letters]
-    changes = sum(a != b for a, b in zip(kinds, kinds[1:], strict=False)) / len(kinds)
-    digits = kinds.count("d")
-    if len(letters) - digits < 6:
-        return False
-    if "u" in kinds and "l" in kinds:
-        return changes >= (0.35 if digits else 0.42)
-    return digits >= 4 and changes >= 0.22
+from ledger.secret_names import NO_SECRET, announces
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,65 +36,300 @@ class Rule:
                 start, end = found.start("quote"), found.end("more")
             else:
                 start, end = found.span(_hidden_group(groups))
-            value = text[start:end]
-            end -= len(value) - len(value.rstrip(" \t\r\n,;)]}."))
-            value = text[start:end]
+            value = _without_tail(text[start:end])
             name = groups.get("name")
-            if not _NO_SECRET.fullmatch(value) and (name is None or announces(name, value)):
-                yield start, end
+            if not NO_SECRET.fullmatch(value) and (name is None or announces(name, value)):
+                yield start, start + len(value)
 
 
 def _hidden_group(groups: dict[str, str | None]) -> str:
     return next(name for name in ("secret", "quoted", "bare") if groups.get(name) is not None)
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+def _without_tail(value: str) -> str:
+    """The value without what ends a sentence, a list or a parenthesis around it."""
+    while value and value[-1] in _TAIL and _TAIL[value[-1]] not in value:
+        value = value[:-1]
+    return value
 
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_SECRETS = _words(
-    "auths connstr cookie cookies cred creds dbpass dockerconfigjson dsn keypass masterauth pass"
-    " passcode passin passout passwds passphrases passwords proxyauth pwd requirepass secrets"
-    " sshpass storepass tokens unsealkey authorization apikeys userpass rediscliauth jaas"
-)
-_ENDINGS = (
-    *("password", "passwd", "passphrase", "secret", "token", "apikey", "secretkey"),
-    *("privatekey", "accesskey", "credential", "authkey"),
-)
-_FILES = _words("credentials credential keyfile")
-_KEYS = _words(
-    "account access admin aes api app application auth cipher client crypto decryption deploy"
-    " encrypt encryption fernet hmac ingest join jwt license licence master private root rsa server"
-    " service session shared sign signing ssh sse ssl storage tls unseal webhook"
-)
-_PLACES = _words("file files filename path paths dir directory folder location store keystore")
-_NEGATIONS = _words("no skip disable without")
-_ABOUT = _words(
-    "address addr agent algorithm annotation annotations arn audience audiences auth backend"
-    " backends bucket check claim class controller count days driver duration enabled encoder"
-    " encoding endpoint engine expiration expire expires expiry format group header headers host"
-    " hours interval issuer key kind label labels length limit lifetime manager max method min"
-    " minutes mode mount ms name names namespace namespaces operator period permission policy port"
-    " prefix projection prompt provider providers query ref reference references refs region"
-    " rejected requests required reload reviewer reviews role roles rotation rule rules scope"
-    " scopes seconds secs server service signature size socket spec stdin strategy strength suffix"
-    " sync timeout ttl type types uri url urls usage user username validation version volume"
-)
-_DIGESTS = _words(
-    "build checksum commit container digest etag fingerprint guid hash id image md5 ref rev"
-    " revision sha sha1 sha256 sha512 span trace uid uuid version sum"
-)
+_TAIL = dict.fromkeys(" \t\r\n,;.", "\0") | {")": "(", "]": "[", "}": "{"}
+"""What may follow a value, and what makes it belong to the value when it stands inside."""
 
-_REFERENCE = (
-    r"\$\w+|\$\{\w+\}|\$\(\w+\)|\$\((?:cat|<)\s+[\"']?[\w./${}-]+[\"']?\)|\{\{.*?\}\}"
-    r"|redacted:[0-9A-Za-z._-]+:[0-9a-f]{32}(?![0-9a-f])"
+_QUOTED = (
+    r"(?P<quote>\\*[\"'`])(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\]))*)(?:(?P=quote)|\Z)"
+    r"(?P<more>(?:[\w$+@%!#*~^?/-]|\"[^\"\n]*\"|'[^'\n]*')*)"
 )
-_NO_SECRET = re.compile(
-    rf"(?i:true|false|yes|no|on|off|null|nil|none|enabled|disabled|[01]|\*+|)"
-    rf"|(?:{_REFERENCE})(?:[:/@.,-]?(?:{_REFERENCE}))*",
-    re.DOTALL,
+_BARE = (
+    r"(?:\$\([^()\n]*\)|\$\{[^{}\n]*\}|\{\{[^{}]*\}\}|\\[^\s\"'`]|(?<=\w)[\"'](?=\w)"
+    r"|[^\s\"'`;&|,<>(){}\[\]\\]|[;&|,](?![\s;&|,\"'`]|[\w.-]{1,80}[=:]|\Z)"
+    r"|[<>(){}\[\]](?![\s,;\"'`)}\]]|\Z))+"
 )
-_PATH = re.compile(r"(?:[/~.$]|file:|[A-Za-z]:\\)[^\s\"'=;,]*")
-_HEX = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
-_RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{32,}={0,2}")
+_VALUE = rf"(?={_QUOTED}|(?P<bare>{_BARE}))"
+_NAME = r"(?<![\w])(?P<name>-*[A-Za-z_][\w.-]{0,120})"
+
+
+def _rule(name: str, pattern: str, examples: tuple[str, ...], keeps: tuple[str, ...] = ()) -> Rule:
+    return Rule(name, re.compile(pattern, re.DOTALL), examples, keeps)
+
+
+SHAPES: tuple[Rule, ...] = (
+    _rule(
+        "pem",
+        r"(?P<secret>-----BEGIN [A-Z0-9 ]{1,40}-----(?:.*?-----END [A-Z0-9 ]{1,40}-----|.*))",
+        (
+            "key: «-----BEGIN RSA PRIVATE KEY-----\nMIIB\n-----END RSA PRIVATE KEY-----»\nnext",
+            "«-----BEGIN PRIVATE KEY-----\ncut off»",
+        ),
+        ("----- BEGIN -----",),
+    ),
+    _rule(
+        "jwt",
+        r"(?<![\w-])(?P<secret>eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*){0,3})",
+        ("t «eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl»",),
+        ("eyJude.mp3", "heyJude-the-song.eyJude-the-band"),
+    ),
+    _rule(
+        "aws access key id",
+        r"(?<![A-Z0-9])(?P<secret>(?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Z0-9])",
+        ("user «AKIAIOSFODNN7EXAMPLE» gone",),
+        ("ASIATIC", "AKIAIOSFODNN7"),
+    ),
+    _rule(
+        "github token",
+        r"(?<![A-Za-z0-9])(?P<secret>gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,})",
+        ("«ghp_0123456789abcdefghijABCDEFGHIJ0123»", "«github_pat_11ABCDEFG0123456789_abc»"),
+        ("ghp_short", "github_patterns"),
+    ),
+    _rule(
+        "slack token or hook",
+        r"(?<![A-Za-z0-9])(?P<secret>xox[a-z]-[\w-]{15,})|hooks\.slack\.com/(?P<bare>[\w/]{10,})",
+        (
+            "«xoxb-123456789012-abcdefGHIJ»",
+            "https://hooks.slack.com/«services/T00000000/B00000000/XXXXXXXX»",
+        ),
+        ("xoxo-love", "hooks.slack.com/help"),
+    ),
+    _rule(
+        "vendor token",
+        r"(?<![A-Za-z0-9])(?P<secret>[srp]k_(?:live|test)_\w{10,}|AIza[\w-]{30,}|glpat-[\w-]{15,}"
+        r"|npm_[A-Za-z0-9]{30,}|hv[sbr]\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|dop_v1_[0-9a-f]{32,}"
+        r"|pypi-[\w-]{30,}|shpat_[0-9a-f]{32}|sk-[\w-]{20,}|AGE-SECRET-KEY-1[A-Z0-9]{30,})",
+        (
+            "«sk_live_0123456789abcdef»",
+            "«AIzaSyA0123456789abcdefghijklmnopqrstu»",
+            "«glpat-abcdefghij0123456789»",
+            "«npm_abcdefghijABCDEFGHIJ0123456789abcdef»",
+            "«hvs.CAESIJ0123456789abcdefghij»",
+        ),
+        ("npm_config_cache", "sk_live_", "risk-assessment-of-the-whole-estate", "glpat-"),
+    ),
+    _rule(
+        "password hash",
+        r"(?P<secret>\$(?:2[abxy]|[156y]|apr1|argon2id?)\$[\w./$=,+-]{20,})",
+        ("app:«$2y$10$abcdefghijklmnopqrstuvwxyzABCDEFGHIJ»",),
+        ("$1$", "costs $5"),
+    ),
+    _rule(
+        "authorization scheme",
+        r"(?i:(?<!\w)(?:bearer|basic))[ \t]+(?P<secret>(?=[\w.~+/-]*[0-9=])[\w.~+/=-]{6,})",
+        ("Bearer «abc123def456»", 'X-Auth: "basic «YWRtaW46aHVudGVyMg==»"'),
+        ("Basic authentication", "the bearer of bad news", "Bearer $TOKEN"),
+    ),
+    _rule(
+        "url userinfo",
+        r"://(?:(?:\{\{[^{}]{0,80}\}\}|\$[({]\w+[)}]|[^\s/?#@:\"'\\])*:)?(?!git@)(?P<secret>"
+        r"[^\s/?#\"'\\]+(?=@(?!sha\d))|(?<=:)(?!//|[0-9]{1,5}[/?#])[^\s\"'@\\]{1,200}(?=@))",
+        (
+            "postgres://app:«hunter2»@db:5432/shop?x=a@b",
+            "https://«t0k3n»@host/path",
+            "amqp://u:«p1»@a,amqp://u:«p2»@b",
+            "redis://:«p@ss»@cache",
+            "postgres://app:«sl/ash»@db",
+        ),
+        (
+            "https://host/a@b",
+            "http://host:8080/u@v",
+            "ssh://git@host/repo",
+            "docker-pullable://nginx@sha256:00",
+            "postgres://$(USER):$(PASSWORD)@db",
+        ),
+    ),
+    _rule(
+        "userinfo without scheme",
+        r"(?<![\w.+/-])[\w.+-]{0,80}:(?P<secret>[^\s:@/\"'\\]{1,200})@(?!sha\d)(?=tcp\(|unix\(|\[?[\w.-]+[\]:/])",
+        ("root:«hunter2»@tcp(db:3306)/shop", "app:«hunter2»@db:5432"),
+        ("nginx:1.25@sha256:0123", "mailto:me@example.com"),
+    ),
+    _rule(
+        "signed url",
+        r"(?i:[?&](?:sig|x-amz-signature|x-goog-signature)=)(?P<secret>[^&\s\"'\\]+)",
+        ("https://a/b?sv=1&sig=«abc%3D»&x=1",),
+        ("config=1",),
+    ),
+)
+"""Seen by their form alone, wherever they stand."""
+
+
+PROGRAMS: dict[str, tuple[str, ...]] = {
+    "redis-cli": ("-a", "--pass"),
+    "redis-benchmark": ("-a",),
+    "sshpass": ("-p",),
+    "mongo": ("-p",),
+    "mongosh": ("-p",),
+    "mongodump": ("-p",),
+    "mongorestore": ("-p",),
+    "cqlsh": ("-p",),
+    "nodetool": ("-pw",),
+    "ldapsearch": ("-w",),
+    "ldapwhoami": ("-w",),
+    "curl": ("-u", "--user", "-U", "--proxy-user"),
+}
+"""Programs with a flag that announces a secret without naming it."""
+
+ATTACHED: frozenset[str] = frozenset(
+    [
+        "mysql",
+        "mysqladmin",
+        "mysqldump",
+        "mysqlcheck",
+        "mysqlsh",
+        "mariadb",
+        "mariadb-admin",
+        "mariadb-dump",
+    ]
+)
+"""Programs whose `-p` takes a password only when it is attached (`-phunter2`)."""
+
+
+def _flags_of(program: str) -> str:
+    flags = "|".join(sorted(map(re.escape, PROGRAMS[program]), key=len, reverse=True))
+    return rf"{re.escape(program)}(?=[ \t])[^\n;|&]{{0,300}}?[ \t](?:{flags})[ \t=]*"
+
+
+PAIRS: tuple[Rule, ...] = (
+    _rule(
+        "name=value",
+        _NAME + r"(?:\\*[\"'])?\]?[ \t]*(?:=>|:=|=(?![=~>]))[ \t]*" + _VALUE,
+        (
+            "API_TOKEN=«hunter2» exec nginx",
+            "--db.password=«hunter2» -v",
+            "export PGPASSWORD='«a b»'; psql",
+            "-DkeyStorePassword=«changeit» -Xmx1g",
+            'JaasModule required password="«a\\"b»";',
+            "Server=db;Password=«hunter2»;Timeout=3",
+            "/login?user=a&password=«hunter2»&x=1",
+            'conf["api_key"] = "«hunter2»"',
+            "PASSWORD=«'a'\"b\"'c'»",
+        ),
+        (
+            "LOG_LEVEL=debug",
+            "TOKEN_TTL=3600",
+            "PASSWORD_FILE=/run/secrets/db",
+            "PASSWORD=$(cat /run/secrets/db)",
+            "PASSWORD=${DB_PASSWORD}",
+            'test "$TOKEN" == x',
+            "ALLOW_EMPTY_PASSWORD=yes",
+        ),
+    ),
+    _rule(
+        "--flag value",
+        r"(?<![\w-])(?P<name>--?[A-Za-z][\w.-]{0,120})(?:[ \t]|\\\n)+(?![-|&;<>])" + _VALUE,
+        ("tool --db-password «hunter2» --v", "keytool -storepass «changeit»"),
+        ("--token-ttl 3600", "--password --user x", "--private-key /etc/tls/key.pem"),
+    ),
+    _rule(
+        "quoted name",
+        r"(?P<q>\\*[\"'])(?P<name>[\w.@/ -]{1,120})(?P=q)[ \t]*:\s*" + _VALUE,
+        ('curl -d {"user":"a","password":"«hunter2»"}', r"{\"api_key\": \"«hunter2»\"}"),
+        ('{"secretName":"db"}', 'volume "db-secret" not found'),
+    ),
+    _rule(
+        "line of a configuration file",
+        r"(?:^|(?<=\n))[ \t]*(?:- )?(?P<name>[A-Za-z_][\w.-]{0,120}):[ \t]+(?![|>&!])"
+        r"(?:(?=[\"'])" + _VALUE + r"|(?P<secret>[^\s\"'][^\n]*))",
+        ("user: a\npassword: «correct horse»\n", "  token: '«hunter2»'"),
+        ("log_level: debug", "secretName: db", "key: password"),
+    ),
+    _rule(
+        "block of a configuration file",
+        r"(?:^|(?<=\n))(?P<indent>[ \t]*)(?:- )?(?P<name>[A-Za-z_][\w.-]{0,120}):[ \t]+"
+        r"[|>][-+0-9]*[ \t]*\n(?P<secret>(?:(?P=indent)[ \t]+[^\n]*(?:\n|\Z)|[ \t]*\n)+)",
+        ("a:\n  password: |\n«    hunter2\n    second»\n  user: x\n",),
+        ("script: |\n  run\n",),
+    ),
+    _rule(
+        "name and value in lines or truncated JSON",
+        r"\bname(?:\\*\")?:[ \t]*\\*[\"']?(?P<name>[\w.-]{1,120})\\*[\"']?(?:\s*,)?\s*"
+        r"(?:\\*\")?value(?:\\*\")?:[ \t]*(?:" + _VALUE + r")",
+        (
+            "- name: DB_PASSWORD\n  value: «hunter2»\n",
+            '[{"name":"DB_PASSWORD","value":"«hunter2»"},{"na',
+        ),
+        ("- name: LOG_LEVEL\n  value: debug\n",),
+    ),
+    _rule(
+        "header in quotes",
+        r"(?P<q>\\*[\"'])(?P<name>[\w-]{1,80}):[ \t]+(?P<secret>(?:(?!(?P=q))[^\n])+)",
+        ('curl -H "Authorization: «Bearer abc»" http://x', "-H 'X-Api-Key: «k»'"),
+        ('-H "Accept: text/html"',),
+    ),
+    _rule(
+        "name: value in a sentence",
+        r"(?<![\w:/.-])(?P<name>[A-Za-z_][\w.-]{0,120}):[ \t]+"
+        r"(?=\S*[A-Z0-9_!#$%^*+=@~-]|\S+\s*\Z)" + _VALUE,
+        ("set the new password: «hunter2», see CHG-7", "now with token: «abcdef»"),
+        ("failed to fetch token: context deadline exceeded", "done: CHG-7"),
+    ),
+    _rule(
+        "name:value",
+        r"(?<![\w:/.-])(?P<name>[\w.-]{0,80}(?i:password|passwd|passphrase)):(?=[^\s/])" + _VALUE,
+        ("password:«hunter2»",),
+        ("docker.io/password:1.2",),
+    ),
+    _rule(
+        "password in a sentence",
+        r"(?i:(?<![\w-])(?:password|passwd|passphrase)(?: is| to| was|))[ \t]+"
+        r"(?=[^\s\"']*\d)(?P<secret>[^\s\"'/,;&|-][^\s\"',;&|]{5,})",
+        ("rotated the password to «hunter2».", "login a password «hunter2»"),
+        ("password authentication failed", "password file /etc/a1", "password for db-0"),
+    ),
+    _rule(
+        "password in SQL or a server's configuration",
+        r"(?i:\b(?:identified[ \t]+by|password))[ \t]+(?:(?P<q>['\"])(?P<secret>(?:(?!(?P=q)).)+))"
+        r"|(?:^|(?<=\n))[ \t]*(?:requirepass|masterauth)[ \t]+\"?(?P<bare>[^\s\"]+)",
+        (
+            "alter user a identified by '«hunter2»'",
+            "create role a password '«hunter2»'",
+            "port 1\nrequirepass «hunter2»\n",
+        ),
+        ("requirepass", "identified by name"),
+    ),
+    _rule(
+        "element",
+        r"<(?P<name>[A-Za-z_][\w.:-]{0,120})>(?P<secret>[^<]+)</",
+        ("<user>a</user><password>«hunter2»</password>",),
+        ("<level>info</level>",),
+    ),
+    _rule(
+        "flag of a known program",
+        rf"(?<![\w-])(?:{'|'.join(map(_flags_of, PROGRAMS))})" + _VALUE,
+        ("redis-cli -h db -a «hunter2» ping", "curl -s -u «app:hunter2» http://x | jq"),
+        ('redis-cli -a "$REDIS_PASSWORD" ping', "redis-cli ping; ls -a x"),
+    ),
+    _rule(
+        "password attached to a known program's flag",
+        rf"(?<![\w-])(?:{'|'.join(ATTACHED)})(?=[ \t])[^\n;|&]{{0,300}}?[ \t]-p" + _VALUE,
+        ("mysql -uroot -p«hunter2» -e 'select 1'", "mysqladmin -p'«a b»' ping"),
+        ("mysql -u root -p shop", "mysqladmin ping", "mysql -p$MYSQL_ROOT_PASSWORD"),
+    ),
+)
+"""Announced by a name that stands beside them in the text."""
+
+HINT = re.compile(
+    "pass|pwd|token|secret|cred|key|auth|cookie|dsn|conn|sig=|signature=|identified"
+    "|://|@|-----|eyj|akia|asia|gh[pousr]_|github_pat_|xox|hooks.slack|[srp]k_|aiza|glpat-|npm_"
+    "|hv[sbr]\\.|sg\\.|dop_v1_|pypi-|shpat_|sk-|\\$|bearer|basic|redis-|mongo|cqlsh|nodetool|ldap"
+    "|curl|mysql|mariadb"
+)
+"""Found in the lower-case form of every text that any rule sees something in: a cheap first look."""

@@ -78,7 +78,8 @@ class Outbox:
     async def _next_batch(self) -> list[Envelope]:
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._waiting))
-        batch, size = [], 0
+        batch: list[Envelope] = []
+        size = 0
         for envelope in self._waiting:
             size += len(envelope.value)
             if batch and (size > BATCH_BYTES or len(batch) == BATCH_RECORDS):

@@ -15,6 +15,7 @@
 --   namespace: the workload's namespace
 --   workload: the workload's name
 --   workload_uid: uid of the incarnation
+--   revision_uid: uid of the ControllerRevision; empty for numbers nobody saw
 --   number: the revision number
 --   label: the number as shown: "3", or "3~1a2b" where a number was used twice
 --   name: the ControllerRevision's name
@@ -46,6 +47,7 @@ select
   workloads.namespace,
   workloads.name as workload,
   revisions.workload_uid,
+  revisions.revision_uid,
   revisions.number,
   revisions.label,
   revisions.name,

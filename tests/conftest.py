@@ -13,5 +13,7 @@ STREAMS = Path(__file__).parent / "streams"
 
 @pytest.fixture(scope="session")
 def tutorial() -> Path:
-    """The recording of the tutorial scenario: every behaviour the lab was seen to show, in a minute."""
+    """The recording of the tutorial scenario: every behaviour the lab was seen to show, in a
+    minute.
+    """
     return STREAMS / "tutorial.jsonl.zst"

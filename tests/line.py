@@ -1,4 +1,6 @@
-"""The real line as its users run it: `watch` and `consume` processes, and the commands on their ledger."""
+"""The real line as its users run it: `watch` and `consume` processes, and the commands on their
+ledger.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ledger.keys import KeyRing
+from ledger.model import utc_now
 
 READY_SECONDS = 20.0
 CATCH_UP_SECONDS = 5.0
@@ -86,12 +91,20 @@ class Line:
                 raise AssertionError(self._difference(wanted, found))
             time.sleep(POLL_SECONDS)
 
-    def run(self, *arguments: str, code: int = 0) -> str:
-        """The output of a command on this line's ledger."""
+    def make_keys(self) -> None:
+        """Make this installation's keys now, so that another may share them."""
+        KeyRing.open_or_create(self.data / "keys", now=utc_now())
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command on this line's ledger, whatever comes of it."""
         command = [sys.executable, "-m", "ledger", *arguments, "--data", str(self.data)]
-        done = subprocess.run(
+        return subprocess.run(
             command, capture_output=True, text=True, timeout=30, env=environment(), check=False
         )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """The output of a command that ends with `code`."""
+        done = self.attempt(*arguments)
         assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
         return done.stdout
 

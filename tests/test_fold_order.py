@@ -19,7 +19,9 @@ from tests.recorded import KEY, KEY_ID, folded, values_of
 
 
 def shuffled(values: Sequence[bytes], dice: random.Random) -> list[bytes]:
-    """The values with each object's order kept, kinds interleaved at random, and some delivered twice."""
+    """The values with each object's order kept, kinds interleaved at random, and some delivered
+    twice.
+    """
     groups: dict[str, list[bytes]] = {}
     for value in values:
         document = parse(value)

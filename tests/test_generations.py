@@ -1,4 +1,4 @@
-"""Which spec write caused which revision: numbers and runs of updateRevision go up the same stairs."""
+"""Which spec write caused which revision: numbers and runs go up the same stairs."""
 
 from __future__ import annotations
 

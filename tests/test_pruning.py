@@ -1,4 +1,4 @@
-"""A revision that went is told apart: renumbered, over the limit, deleted by hand, or with its set."""
+"""A revision that went is told: renumbered, over the limit, by hand, or with its set."""
 
 from __future__ import annotations
 

@@ -50,9 +50,7 @@ async def open_log(address: str) -> Log:
 
         return SqliteLog.open(sqlite_path(address))
     if scheme == "kafka":
-        from ledger.log.kafka import KafkaLog
-
-        return await KafkaLog.open(address)
+        return await _open_kafka(address)
     if address == "memory:":
         from ledger.log.memory import MemoryLog
 
@@ -61,6 +59,18 @@ async def open_log(address: str) -> Log:
         f"{address!r} is not a log's address",
         hint="use sqlite:///path/log.db, kafka://host:9092/topic or memory:",
     )
+
+
+async def _open_kafka(address: str) -> Log:
+    try:
+        from ledger.log.kafka import KafkaLog
+    except ModuleNotFoundError as missing:
+        if missing.name != "aiokafka":
+            raise
+        raise LogUnusable(
+            "Kafka support is not installed", hint="pip install 'rollout-ledger[kafka]'"
+        ) from None
+    return await KafkaLog.open(address)
 
 
 def sqlite_path(address: str) -> str:

@@ -39,11 +39,6 @@ from ledger.log.topic import (
     new_topic_settings,
 )
 
-REQUEST_SECONDS = 10.0
-"""How long a broker may take to answer; aiokafka retries within it, so an append fails within twice
-that.
-"""
-
 SETTINGS = ("cleanup.policy", "max.message.bytes")
 TOPIC_RESOURCE = 2
 
@@ -57,7 +52,7 @@ async def create(address: TopicAddress, *, replication_factor: int) -> None:
     settings = new_topic_settings(replication_factor)
     topic = NewTopic(address.topic, 1, replication_factor, topic_configs=settings)
     try:
-        async with asyncio.timeout(2 * REQUEST_SECONDS):
+        async with asyncio.timeout(2 * address.timeout_seconds):
             await admin.start()
             answer = await admin.create_topics([topic])
     except (kafka.KafkaError, TimeoutError, OSError) as wrong:
@@ -103,7 +98,7 @@ def options(address: TopicAddress) -> dict[str, Any]:
     access = address.access
     made: dict[str, Any] = {
         "bootstrap_servers": list(address.brokers),
-        "request_timeout_ms": int(REQUEST_SECONDS * 1000),
+        "request_timeout_ms": int(address.timeout_seconds * 1000),
     }
     try:
         if access.tls:
@@ -121,21 +116,21 @@ def options(address: TopicAddress) -> dict[str, Any]:
     return made
 
 
-async def started(client: Any) -> Any:
+async def started(client: Any, address: TopicAddress) -> Any:
     """A client of aiokafka that is connected. Raises aiokafka's errors, having freed it."""
     try:
-        async with asyncio.timeout(REQUEST_SECONDS):
+        async with asyncio.timeout(address.timeout_seconds):
             await client.start()
     except BaseException:
-        await stop(client)
+        await stop(client, address)
         raise
     return client
 
 
-async def stop(client: Any) -> None:
+async def stop(client: Any, address: TopicAddress) -> None:
     """Free a client, in bounded time."""
     try:
-        async with asyncio.timeout(REQUEST_SECONDS):
+        async with asyncio.timeout(address.timeout_seconds):
             await client.stop()
     except (kafka.KafkaError, TimeoutError, OSError) as wrong:
         # It is thrown away, and what it still held was never acknowledged to anyone.

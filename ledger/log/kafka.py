@@ -23,7 +23,6 @@ from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRange
 from ledger.envelope import MEDIA_TYPE, Envelope
 from ledger.errors import LogTruncated, LogUnreachable, LogUnusable
 from ledger.log.brokers import (
-    REQUEST_SECONDS,
     create,
     describe,
     identity,
@@ -47,6 +46,7 @@ IDENTITY_SECONDS = 1.0
 unnoticed.
 """
 
+IDENTITY_TRIES = 3
 BATCH_BYTES = 512 * 1024
 FETCH_BYTES = 2 * 1024 * 1024
 """How much is fetched at once, compressed. Kafka sends a larger record whole all the same."""
@@ -66,19 +66,20 @@ HEADERS = [("content-type", MEDIA_TYPE.encode())]
 class KafkaLog:
     """A topic as a Log. Use it from one event loop."""
 
-    def __init__(self, address: TopicAddress) -> None:
-        """Connects to nothing; `open` is the way in."""
+    def __init__(self, address: TopicAddress, topic: Topic, producer: Any) -> None:
+        """Takes what `open` has found fit."""
         self._address = address
+        self._topic = topic
         self._place = TopicPartition(address.topic, 0)
-        self._topic: Topic | None = None
-        self._verified_at = 0.0
-        self._producer: Any = None
+        self._verified_at = time.monotonic()
+        self._producer = producer
         self._consumer: Any = None
         self._next: int | None = None
         self._appended = -1
         self._connecting = asyncio.Lock()
         self._appending = asyncio.Lock()
         self._reading = asyncio.Lock()
+        self._discarded: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(cls, address: str) -> KafkaLog:
@@ -87,13 +88,18 @@ class KafkaLog:
         Raises LogUnusable for a malformed address, a topic that does not exist, has several
         partitions or is compacted; LogUnreachable when no broker answers within 10 s.
         """
-        log = cls(parse_address(address))
+        parsed = parse_address(address)
         try:
-            async with log._session():
-                return log
-        except BaseException:
-            await log.close()
-            raise
+            producer = await started(_producer(parsed), parsed)
+            try:
+                topic = await describe(producer.client, parsed)
+                refuse_unfit(topic, parsed)
+            except BaseException:
+                await stop(producer, parsed)
+                raise
+        except (KafkaError, TimeoutError, OSError) as wrong:
+            raise translated(wrong, parsed) from wrong
+        return cls(parsed, topic, producer)
 
     @classmethod
     async def create(cls, address: str, *, replication_factor: int = 1) -> None:
@@ -107,12 +113,12 @@ class KafkaLog:
     @property
     def topic_id(self) -> str:
         """What tells this topic from another of the same name."""
-        return self._described.id
+        return self._topic.id
 
     @property
     def limit_bytes(self) -> int:
         """The largest record, compressed, that the topic takes."""
-        return self._described.limit_bytes - OVERHEAD_BYTES
+        return self._topic.limit_bytes - OVERHEAD_BYTES
 
     async def append(self, envelopes: Sequence[Envelope]) -> Position:
         """As Log.append: acknowledged by all in-sync replicas, in order, one batch at a time.
@@ -124,7 +130,7 @@ class KafkaLog:
             self._refuse_too_large(envelopes)
             producer = await self._producing()
             for batch in _batches(producer, envelopes):
-                async with asyncio.timeout(2 * REQUEST_SECONDS):
+                async with asyncio.timeout(2 * self._address.timeout_seconds):
                     sent = await producer.send_batch(batch, self._address.topic, partition=0)
                     self._appended = (await sent).offset + batch.record_count() - 1
         return Position(self._appended) if envelopes else await self.head()
@@ -163,11 +169,9 @@ class KafkaLog:
 
     async def close(self) -> None:
         """As Log.close."""
-        producer, self._producer = self._producer, None
-        consumer, self._consumer = self._consumer, None
-        for client in (producer, consumer):
-            if client is not None:
-                await stop(client)
+        self._discard()
+        if self._discarded:
+            await asyncio.wait(self._discarded)
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[None]:
@@ -175,95 +179,80 @@ class KafkaLog:
             await self._verify_identity()
             yield
         except (KafkaError, TimeoutError, OSError) as wrong:
-            self._next = None
-            await self.close()
+            self._discard()
             raise translated(wrong, self._address) from wrong
 
-    @property
-    def _described(self) -> Topic:
-        if self._topic is None:
-            raise RuntimeError("a KafkaLog is made by KafkaLog.open")
-        return self._topic
+    def _discard(self) -> None:
+        """Let go of the clients. They stop beside us: one that lost its broker takes its time."""
+        for client in (self._producer, self._consumer):
+            if client is not None:
+                task = asyncio.create_task(stop(client, self._address))
+                self._discarded.add(task)
+                task.add_done_callback(self._discarded.discard)
+        self._producer = self._consumer = self._next = None
 
     async def _verify_identity(self) -> None:
         now = time.monotonic()
-        if self._topic is not None and now - self._verified_at < IDENTITY_SECONDS:
+        if now - self._verified_at < IDENTITY_SECONDS:
             return
         producer = await self._producing()
-        if self._topic is None:
-            topic = await describe(producer.client, self._address)
-            refuse_unfit(topic, self._address)
-            self._topic = topic
-        elif (found := await identity(producer.client, self._address)) != self._topic.id:
-            what = "was deleted and made again" if found else "was deleted"
-            raise LogTruncated(
-                f"topic {self._address.topic} {what} while it was in use",
-                hint="start again: the archive then says what is missing",
-            )
-        self._verified_at = now
+        for _ in range(IDENTITY_TRIES):
+            found = await identity(producer.client, self._address)
+            if found == self._topic.id:
+                self._verified_at = now
+                return
+            # A broker that has just come back may know an older state of the cluster.
+            await asyncio.sleep(IDENTITY_SECONDS)
+        what = "was deleted and made again" if found else "was deleted"
+        raise LogTruncated(
+            f"topic {self._address.topic} {what} while it was in use",
+            hint="start again: the archive then says what is missing",
+        )
 
     async def _producing(self) -> Any:
         async with self._connecting:
             if self._producer is None:
-                self._producer = await started(
-                    AIOKafkaProducer(
-                        **options(self._address),
-                        acks="all",
-                        enable_idempotence=False,
-                        compression_type="zstd",
-                        max_batch_size=BATCH_BYTES,
-                    )
-                )
+                self._producer = await started(_producer(self._address), self._address)
             return self._producer
 
     async def _consuming(self) -> Any:
         async with self._connecting:
             if self._consumer is None:
-                consumer = AIOKafkaConsumer(
-                    **options(self._address),
-                    group_id=None,
-                    enable_auto_commit=False,
-                    auto_offset_reset="none",
-                    isolation_level="read_uncommitted",
-                    fetch_max_wait_ms=FETCH_MILLISECONDS,
-                    max_partition_fetch_bytes=FETCH_BYTES,
-                )
-                self._consumer = await started(consumer)
-                self._consumer.assign([self._place])
-                self._consumer.seek(self._place, 0)
+                consumer = await started(_consumer(self._address), self._address)
+                consumer.assign([self._place])
+                consumer.seek(self._place, 0)
+                self._consumer = consumer
             return self._consumer
 
     async def _fetch(self, consumer: Any, limit: int) -> list[Any]:
-        damaged = False
-        asked = consumer.last_poll_timestamp(self._place)
-        async with asyncio.timeout(REQUEST_SECONDS):
+        answers, damages = 0, 0
+        polled_at = consumer.last_poll_timestamp(self._place)
+        async with asyncio.timeout(self._address.timeout_seconds):
             while True:
                 try:
                     fetched = await consumer.getmany(
                         self._place, timeout_ms=POLL_MILLISECONDS, max_records=limit
                     )
                 except CorruptRecordException:
-                    # Once may be the network's fault, and aiokafka then fetches again. It never
-                    # skips.
-                    if damaged:
+                    # Once may be the network's fault; aiokafka then fetches again, and never skips.
+                    damages += 1
+                    if damages > 1:
                         raise
-                    damaged = True
                     continue
                 if fetched:
                     return list(fetched[self._place])
-                if await self._at_head(consumer, asked):
+                if consumer.last_poll_timestamp(self._place) == polled_at:
+                    continue
+                polled_at, answers = consumer.last_poll_timestamp(self._place), answers + 1
+                position = await consumer.position(self._place)
+                # The first answer may have been under way while we appended, and not know of it.
+                if consumer.highwater(self._place) <= position and (
+                    answers > 1 or self._appended < position
+                ):
                     return []
 
-    async def _at_head(self, consumer: Any, asked: int | None) -> bool:
-        """Whether a fetch was answered since `asked`, and said that there is no more."""
-        if consumer.last_poll_timestamp(self._place) == asked:
-            return False
-        position = await consumer.position(self._place)
-        # An answer that was under way while we appended knows nothing of it.
-        return bool(consumer.highwater(self._place) <= position and self._appended < position)
-
     async def _bounds(self, consumer: Any) -> tuple[int, int]:
-        async with asyncio.timeout(REQUEST_SECONDS):
+        async with asyncio.timeout(self._address.timeout_seconds):
             begin = await consumer.beginning_offsets([self._place])
             end = await consumer.end_offsets([self._place])
         return begin[self._place], end[self._place]
@@ -295,6 +284,28 @@ class KafkaLog:
                     f"{limit} bytes compressed",
                     hint=alter_command(self._address, f"max.message.bytes={MESSAGE_BYTES}"),
                 )
+
+
+def _producer(address: TopicAddress) -> Any:
+    return AIOKafkaProducer(
+        **options(address),
+        acks="all",
+        enable_idempotence=False,
+        compression_type="zstd",
+        max_batch_size=BATCH_BYTES,
+    )
+
+
+def _consumer(address: TopicAddress) -> Any:
+    return AIOKafkaConsumer(
+        **options(address),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_uncommitted",
+        fetch_max_wait_ms=FETCH_MILLISECONDS,
+        max_partition_fetch_bytes=FETCH_BYTES,
+    )
 
 
 def _batches(producer: Any, envelopes: Sequence[Envelope]) -> Iterator[Any]:

@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,7 +137,7 @@ class LogFile:
         `damage`. Raises LogTruncated when the next record is missing, or the log ends before
         `after`.
         """
-        with self._lock, told(self.path):
+        with self._lock, told(self.path), self._one_moment():
             with closing(self._connection.execute(READ, (after, limit))) as rows:
                 records = list(self._verbatim(after, rows))
             if not records:
@@ -215,6 +215,15 @@ class LogFile:
                 hint="let the watcher append to the topic, or to a file of its own",
             )
         return Position(position)
+
+    @contextmanager
+    def _one_moment(self) -> Iterator[None]:
+        # Between two statements another process may append: what was the head is then a hole.
+        self._connection.execute("begin")
+        try:
+            yield
+        finally:
+            self._connection.execute("commit")
 
     def _head(self) -> Position:
         (head,) = self._connection.execute("select max(position) from records").fetchone()

@@ -23,6 +23,16 @@ LEAST_MESSAGE_BYTES = 1_000_000
 """Kafka's own default, rounded down: less would refuse records that are not even large."""
 
 FORM = "kafka://host:9092[,host2:9092]/topic"
+PARAMETERS = (
+    "tls",
+    "ca",
+    "cert",
+    "key",
+    "username",
+    "password_file",
+    "mechanism",
+    "timeout",
+)
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
@@ -61,6 +71,10 @@ class TopicAddress:
     brokers: tuple[str, ...]
     topic: str
     access: Access = Access()
+    timeout_seconds: float = 10.0
+    """How long a broker may take to answer. aiokafka tries again within it, so an append fails
+    within twice that.
+    """
 
     @property
     def servers(self) -> str:
@@ -91,8 +105,12 @@ def parse_address(address: str) -> TopicAddress:
     brokers = tuple(_broker(broker, address) for broker in parts.netloc.split(","))
     topic = parts.path.removeprefix("/")
     if parts.scheme != "kafka" or parts.fragment or not _TOPIC.fullmatch(topic):
-        raise _malformed(address, "it names no topic" if not topic else f"{topic!r} is no topic")
-    return TopicAddress(brokers, topic, _access(address, parts.query))
+        raise _malformed(address, f"{topic!r} is no topic" if topic else "it names no topic")
+    given = _given(address, parts.query)
+    timeout = given.pop("timeout", "10")
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", timeout):
+        raise _malformed(address, "timeout is a number of seconds from 1 to 999")
+    return TopicAddress(brokers, topic, _access(address, given), float(timeout))
 
 
 def refuse_unfit(topic: Topic, address: TopicAddress) -> None:
@@ -155,15 +173,18 @@ def _broker(text: str, address: str) -> str:
     return f"{found[1]}:{port}"
 
 
-def _access(address: str, query: str) -> Access:
+def _given(address: str, query: str) -> dict[str, str]:
     try:
         given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
     except ValueError:
         raise _malformed(address, f"{query!r} is not name=value&…") from None
+    if unknown := sorted(given.keys() - set(PARAMETERS)):
+        raise _malformed(address, f"there is no {unknown[0]}, only {', '.join(PARAMETERS)}")
+    return given
+
+
+def _access(address: str, given: dict[str, str]) -> Access:
     tls = given.pop("tls", "off")
-    names = ("ca", "cert", "key", "username", "password_file", "mechanism")
-    if unknown := set(given) - set(names):
-        raise _malformed(address, f"there is no {unknown.pop()}; there are tls, {', '.join(names)}")
     access = Access(tls=tls == "on", **given)
     if tls not in ("on", "off"):
         raise _malformed(address, "tls is on or off")
