@@ -25,18 +25,18 @@ class Coverage:
 
     def apply(self, observed: Observed) -> None:
         """Take in a coverage or gap record; other facts are not looked at."""
-        document = observed.document
-        if document.fact not in ("coverage", "gap"):
+        document, fact = observed.document, observed.fact
+        if fact not in ("coverage", "gap"):
             return
         if not isinstance(document.data, dict):
-            raise PoisonRecord(f"a {document.fact} record without data")
+            raise PoisonRecord(f"a {fact} record without data")
         try:
-            if document.fact == "gap":
+            if fact == "gap":
                 self._gap(observed, document.data)
             else:
                 self._mark(observed, document.data)
         except (KeyError, TypeError, AttributeError, ValueError) as wrong:
-            raise PoisonRecord(f"not a {document.fact}: {type(wrong).__name__} {wrong}") from None
+            raise PoisonRecord(f"not a {fact}: {type(wrong).__name__} {wrong}") from None
 
     def settle(self) -> None:
         """Close the gaps that a complete snapshot has ended."""

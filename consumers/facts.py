@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.canonical import digest, normal_template, to_bytes
+from ledger.envelope import DEPTH_LIMIT, nests_deeper
 from ledger.errors import PoisonRecord
 from ledger.keep import controller_of
 
@@ -75,15 +76,17 @@ def revision_facts(raw_revision: Mapping[str, Any]) -> RevisionFacts:
 def template_of(raw_object: Mapping[str, Any]) -> dict[str, Any]:
     """The pod template in a StatefulSet or a ControllerRevision's data, in normal form.
 
-    Raises PoisonRecord when there is none.
+    Raises PoisonRecord when there is none, or none that a diff could walk.
     """
+    is_revision = raw_object.get("kind") == "ControllerRevision"
     try:
-        holder = (
-            raw_object["data"] if raw_object.get("kind") == "ControllerRevision" else raw_object
-        )
-        return normal_template(holder["spec"]["template"])
+        holder = raw_object["data"] if is_revision else raw_object
+        template = normal_template(holder["spec"]["template"])
     except (KeyError, TypeError, AttributeError, ValueError) as wrong:
         raise PoisonRecord(f"no pod template: {type(wrong).__name__} {wrong}") from None
+    if nests_deeper(template, DEPTH_LIMIT):
+        raise PoisonRecord(f"a pod template nested deeper than {DEPTH_LIMIT}")
+    return template
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,16 +47,19 @@ class Observations:
         """Take in a record that could be parsed: its disposition, and its object's id when it has
         one.
         """
-        instance_id = self._instance(document)
-        if document.fact not in ("state", "deleted"):
+        instance_id, fact = self._instance(document), document.fact
+        if fact not in ("state", "deleted"):
             self._note(record.position, document, None, instance_id, None, "fact")
-            return Observed(record.position, document, "fact", instance_id)
-        known = self.known(document.ref, document, record.position)
+            return Observed(record.position, document, fact, "fact", instance_id)
+        ref = document.ref
+        known = self.known(ref, document, record.position)
         content = document.id.split("/")[2]
         disposition = self._disposition(known, document, content)
         self._see(known, document, record.position)
         self._note(record.position, document, known.id, instance_id, content, disposition)
-        return Observed(record.position, document, disposition, instance_id, known.id)
+        return Observed(
+            record.position, document, fact, disposition, instance_id, known.id, ref.plural
+        )
 
     def reject(self, record: Record, reason: str) -> None:
         """Keep the position, digest and reason of a record that could not be read."""

@@ -20,9 +20,11 @@ class Observed:
 
     position: Position
     document: Document
+    fact: str
     disposition: str
     instance_id: int
     object_id: int = 0
+    plural: str = ""
 
     @property
     def is_news(self) -> bool:

@@ -7,7 +7,7 @@ state finds its place.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from consumers.derivation import Derivation
@@ -59,11 +59,10 @@ class Revisions:
 
     def apply(self, observed: Observed) -> None:
         """Note the facts of a StatefulSet's or ControllerRevision's state."""
-        document = observed.document
-        if document.fact not in ("state", "deleted"):
+        document, plural = observed.document, observed.plural
+        if plural not in _OURS:
             return
-        plural = document.ref.plural
-        if document.fact == "deleted" and plural in _OURS:
+        if observed.fact == "deleted":
             self.touched.existence.add(document.objectuid)
         if not observed.is_news or document.data is None:
             return
@@ -125,8 +124,9 @@ class Revisions:
             self._widen(uid, EVERYTHING)
 
     def _is_change(self, before: Row, facts: SetFacts, template_id: int) -> bool:
-        plain = {name: value for name, value in asdict(facts).items() if name != "settled"}
-        if before["template_id"] != template_id or any(before[n] != v for n, v in plain.items()):
+        if before["template_id"] != template_id or any(
+            before[name] != getattr(facts, name) for name in _PLAIN_FACTS
+        ):
             return True
         if not facts.settled or before["settled"]:
             return False
@@ -206,6 +206,7 @@ class Revisions:
         self._windows[uid] = min(from_number, self._windows.get(uid, from_number))
 
 
+_PLAIN_FACTS = tuple(part.name for part in fields(SetFacts) if part.name != "settled")
 _OURS = (STATEFUL_SETS.plural, CONTROLLER_REVISIONS.plural)
 
 

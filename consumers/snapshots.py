@@ -32,12 +32,12 @@ class Snapshots:
         missed.
         """
         document = observed.document
-        if document.fact == "coverage":
+        if observed.fact == "coverage":
             self._mark(observed)
-        elif document.fact == "state":
+        elif observed.fact == "state":
             if document.snapshot:
                 self._member(observed)
-            if document.version_number < self._newest_complete(document.ref.plural):
+            if document.version_number < self._newest_complete(observed.plural):
                 self._arrived[observed.object_id] = document.objectuid
 
     def settle(self) -> None:
@@ -132,10 +132,9 @@ class Snapshots:
 
 
 def _fresh_snapshot(snapshot_id: str, observed: Observed) -> dict[str, Any]:
-    ref = observed.document.ref if observed.document.fact == "state" else None
     return {
         "id": snapshot_id,
-        "kind": ref.plural if ref else "",
+        "kind": observed.plural,
         "scope": "",
         "filter": 0,
         "instance_id": observed.instance_id,

@@ -28,6 +28,7 @@ DEPTH_LIMIT = 100
 TYPES = ("state", "deleted", "gap", "coverage", "audit", "sealed", "note")
 _TYPE = re.compile(r"rollout-ledger\.([a-z]+)\.v([0-9]+)")
 _NAME = re.compile(r"[A-Za-z0-9._:*-]*")
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +131,26 @@ def _decode(value: bytes) -> dict[str, Any]:
 
 
 def _too_deep(value: bytes, raw: object) -> bool:
-    if value.count(b"{") + value.count(b"[") <= DEPTH_LIMIT:
-        return False
-    level: list[Any] = [raw]
+    """Whether the document nests too deep: a quick look at its brackets, then, in doubt, a walk.
+
+    Brackets inside strings can mislead the quick look, at worst into letting a deep document
+    through; whoever walks one recursively asks `nests_deeper`.
+    """
+    shape = value.translate(None, _NOT_BRACKETS)
     for _ in range(DEPTH_LIMIT):
+        inner = shape.replace(b"{}", b"").replace(b"[]", b"")
+        if not inner:
+            return False
+        if len(inner) == len(shape):
+            break
+        shape = inner
+    return nests_deeper(raw, DEPTH_LIMIT)
+
+
+def nests_deeper(raw: object, limit: int) -> bool:
+    """True when a decoded document has more than `limit` containers inside each other."""
+    level: list[Any] = [raw]
+    for _ in range(limit):
         level = [
             inner
             for outer in level
