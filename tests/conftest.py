@@ -17,3 +17,9 @@ def tutorial() -> Path:
     minute.
     """
     return STREAMS / "tutorial.jsonl.zst"
+
+
+@pytest.fixture(scope="session")
+def demo() -> Path:
+    """The recording of the demo: a quarter of an hour of three workloads in two namespaces."""
+    return STREAMS / "demo.jsonl.zst"

@@ -1,0 +1,178 @@
+"""`watch`, `consume`, `serve` and `web`: the parts of the line as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+
+from ledger.cli.options import installation
+from ledger.settings import Settings
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which cluster to record."""
+    for option in reversed(
+        (
+            click.option("--kubeconfig", metavar="FILE", help="Kubeconfig file to use."),
+            click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
+            click.option(
+                "-n",
+                "--namespace",
+                "namespaces",
+                multiple=True,
+                metavar="NAME",
+                help="Record only this namespace; may be given several times.",
+            ),
+            click.option(
+                "--cluster-id",
+                default="",
+                metavar="UID",
+                help="The cluster's id, where namespace kube-system may not be read.",
+            ),
+            click.option(
+                "--redaction",
+                "policy",
+                type=click.Choice(["secrets", "strict", "off"]),
+                default="secrets",
+                show_default=True,
+                help="How secrets are hidden before they reach the log.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def web_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where to serve the ledger."""
+    port = click.option("--port", default=8001, show_default=True, help="Port to listen on.")
+    host = click.option(
+        "--host",
+        default="127.0.0.1",
+        show_default=True,
+        help="Address to listen on; only loopback, since Datasette asks nobody for a password here.",
+    )
+    return host(port(command))
+
+
+@click.command()
+@installation
+@cluster_options
+def watch(
+    settings: Settings,
+    kubeconfig: str | None,
+    context: str | None,
+    namespaces: tuple[str, ...],
+    cluster_id: str,
+    policy: Any,
+) -> None:
+    """Record a cluster into the log.
+
+    Looks only: the rights it needs are in compose/kubernetes/rbac.yaml. Ctrl-C ends it cleanly; the
+    next start goes on where this one stopped.
+
+    \b
+    Example:
+      rollout-ledger watch --context prod
+      rollout-ledger watch -n shop -n data --log kafka://broker:9092/prod
+    """
+    from ledger.record import Target, record
+
+    target = Target(kubeconfig, context, namespaces, cluster_id, policy)
+    until_stopped(lambda stop: record(settings, target, stop))
+
+
+@click.command()
+@installation
+@click.option("--once", is_flag=True, help="Stop at the log's head.")
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Go on although records are gone from the topic; a gap is written in their place.",
+)
+def consume(settings: Settings, *, once: bool, accept_loss: bool) -> None:
+    """Fold the log into the ledger.
+
+    \b
+    Example:
+      rollout-ledger consume --once
+      rollout-ledger consume --log kafka://broker:9092/prod
+    """
+    from consumers.consume import consume as run
+
+    done = until_stopped(
+        lambda stop: run(settings, once=once, accept_loss=accept_loss, stop=stop)
+    )
+    if once:
+        archived = f"{done.archived} records archived, " if settings.log.startswith("kafka") else ""
+        click.echo(f"{archived}{done.folded} records folded into {settings.ledger_path}")
+
+
+@click.command()
+@installation
+@web_options
+def web(settings: Settings, host: str, port: int) -> None:
+    """Serve the ledger in Datasette, read-only and live.
+
+    \b
+    Example:
+      rollout-ledger web --port 8001
+    """
+    from ledger.web import serve as serve_datasette
+
+    serve_datasette(settings.ledger_path, host=host, port=port)
+
+
+@click.command()
+@click.pass_context
+@installation
+@cluster_options
+@web_options
+def serve(
+    context_: click.Context,
+    settings: Settings,
+    kubeconfig: str | None,
+    context: str | None,
+    namespaces: tuple[str, ...],
+    cluster_id: str,
+    policy: str,
+    host: str,
+    port: int,
+) -> None:
+    """Record a cluster, keep its ledger and serve it: the one-machine product.
+
+    \b
+    Example:
+      rollout-ledger serve --context prod
+    """
+    from consumers.serve import serve as run
+
+    place = ["--data", str(settings.data)] + (["--log", settings.log] if settings.log else [])
+    place += ["--ledger", settings.ledger] if settings.ledger else []
+    cluster = [f"--redaction={policy}"]
+    for name, value in (("kubeconfig", kubeconfig), ("context", context), ("cluster-id", cluster_id)):
+        cluster += [f"--{name}={value}"] if value else []
+    cluster += [f"--namespace={namespace}" for namespace in namespaces]
+    parts = {
+        "watch": ["watch", *place, *cluster],
+        "consume": ["consume", *place],
+        "web": ["web", *place, f"--host={host}", f"--port={port}"],
+    }
+    context_.exit(run(parts, ledger=settings.ledger_path))
+
+
+def until_stopped(run: Callable[[asyncio.Event], Coroutine[Any, Any, Any]]) -> Any:
+    """Run to the end, or until SIGTERM or Ctrl-C has asked it to stop; what it returned."""
+
+    async def supervised() -> Any:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        return await run(stop)
+
+    return asyncio.run(supervised())
