@@ -11,17 +11,31 @@ object that was seen before is little more than one dictionary lookup per string
 from __future__ import annotations
 
 import hmac
-import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import Any, Literal
 
 from ledger.errors import RedactionFailed
-from ledger.secret_names import NO_SECRET, Says, announces, is_bare_hash, random_parts, says
-from ledger.secret_rules import ATTACHED, HINT, PAIRS, PROGRAMS, SHAPES, Rule
+from ledger.inner_json import parsed, spelled
+from ledger.secret_names import (
+    ATTACHED,
+    MAPS,
+    NO_SECRET,
+    OWN_FIELDS,
+    PROGRAMS,
+    REFERENCES,
+    TAG,
+    WHOLE_MANIFESTS,
+    Says,
+    announces,
+    is_bare_hash,
+    program_in,
+    says,
+)
+from ledger.secret_rules import secret_spans
 
 Policy = Literal["secrets", "strict", "off"]
 """`secrets` hides what a name or a form betrays; `strict` also every env value and argument; `off`
@@ -54,6 +68,8 @@ class Redactor:
         """
         if self.policy == "off":
             return Redacted(document, False)
+        if self._entries_left < 0 or self._bytes_left < 0:
+            self._forget()
         try:
             changed = self._map(document, self._tables[_Context.FIELDS])
         except Exception as wrong:  # noqa: BLE001 - fails closed, whatever went wrong
@@ -64,109 +80,105 @@ class Redactor:
         raise RedactionFailed(f"the object could not be examined for secrets ({failure})") from None
 
     def tag(self, value: str) -> str:
-        """What stands for a value: equal for equal values under one key. A tag stands for itself."""
-        if _TAG.fullmatch(value):
+        """What stands for a value, equal for equal values and one key; for a tag, the tag."""
+        if TAG.fullmatch(value):
             return value
         digest = hmac.digest(self.key, value.encode("utf-8", "surrogatepass"), "sha256")
         return f"redacted:{self.key_id}:{digest.hex()[:32]}"
 
-    # The walk: each step answers None for "leave it as it is".
+    # The walk. Every step answers None for "leave it as it is".
 
     def _map(self, node: dict[str, Any], table: _Table) -> dict[str, Any] | None:
-        changes: dict[str, Any] = {}
-        new: Any
+        changes: dict[str, Any] | None = None
         for key, value in node.items():
             field = table[key]
             kind = value.__class__
             if kind is str:
                 new = field[value]
-                if new is _Mark.VALUE:
-                    new = self._value_of_pair(node, value)
             elif kind is dict:
                 new = self._map(value, field.below) if value else None
             elif kind is list:
                 new = self._list(value, field) if value else None
+            elif value is None or kind is bool:
+                continue
             else:
-                new = self._scalar(value, field)
-            if new is not None:
-                changes[key] = new
-        if self._renamed and not self._renamed.isdisjoint(node):
-            return _renamed(node | changes, self._renamed)
+                new = self._number(value, self._paired(node) if key == "value" else field)
+            if new is None:
+                continue
+            if new is _PAIR and (new := self._paired(node)[value]) is None:
+                continue
+            changes = changes or {}
+            changes[key] = new
+        if self._renamed and not self._renamed.keys().isdisjoint(node):
+            return _renamed(node | (changes or {}), self._renamed)
         return node | changes if changes else None
 
     def _list(self, node: list[Any], field: _Field) -> list[Any] | None:
-        changes: dict[int, Any] = {}
-        new: Any
+        result: list[Any] | None = None
         for index, value in enumerate(node):
             kind = value.__class__
+            new: Any
             if kind is dict:
                 new = self._map(value, field.below)
             elif kind is str:
-                new = field.items[value]
+                new = field.elements[value]
                 if new.__class__ is _Mark:
                     return self._arguments(node, field)
             elif kind is list:
                 new = self._list(value, field)
-            else:
-                new = self._scalar(value, field)
-            if new is not None:
-                changes[index] = new
-        return [changes.get(i, value) for i, value in enumerate(node)] if changes else None
-
-    def _arguments(self, node: list[Any], field: _Field) -> list[Any] | None:
-        """A list in which one element announces another: a flag, or a program with such a flag."""
-        result: list[Any] = []
-        name, program = "", ""
-        for index, value in enumerate(node):
-            if not isinstance(value, str):
-                result.append((self._list([value], field) or [value])[0])
-                name = ""
+            elif value is None or kind is bool:
                 continue
-            new = field.items[value]
-            if name and not value.startswith("-"):
-                new = self._tables[_Context.NAMES][name][value]
-            elif new is _Mark.COMMAND:
-                new = self._argument(value) if index == 0 else self._changed(value)
-            elif program:
-                new = self._program_argument(program, value)
-            if new is _Mark.FLAG or (program and value in PROGRAMS.get(program, ())):
-                name = value if new is _Mark.FLAG else "password"
             else:
-                name = ""
-            program = _program(value) or program
-            result.append(value if new is None or new.__class__ is _Mark else new)
-        return None if result == node else result
+                new = self._number(value, field)
+            if new is not None:
+                result = result or node.copy()
+                result[index] = new
+        return result
 
-    def _program_argument(self, program: str, value: str) -> Any:
-        flags = ("-p",) if program in ATTACHED else PROGRAMS[program]
-        for flag in flags:
-            attached = value.removeprefix(flag)
-            attached = attached.removeprefix("=") if flag.startswith("--") else attached
-            if value.startswith(flag) and attached and attached != value:
-                return None if NO_SECRET.fullmatch(attached) else flag + self.tag(attached)
-        return self._argument(value)
-
-    def _value_of_pair(self, node: dict[str, Any], value: str) -> str | None:
-        """`{name, value}`, as in env and httpHeaders, or `{key, value}` unless it is a toleration."""
-        name = node.get("name")
-        if not isinstance(name, str):
-            name = "" if "operator" in node or "effect" in node else node.get("key")
-        table = self._tables[_Context.NAMES]
-        verdict: str | None = table[name if isinstance(name, str) else ""][value]
-        return verdict
-
-    def _scalar(self, value: object, field: _Field) -> str | None:
-        if value is None or isinstance(value, bool):
-            return None
+    def _number(self, value: object, field: _Field) -> str | None:
         if not isinstance(value, int | float):
             raise TypeError(f"not JSON: {type(value).__name__}")
-        return self.tag(json.dumps(value)) if field.hides_numbers else None
+        return self.tag(spelled(value)) if field.hides_numbers else None
 
-    # What one string becomes.
+    def _paired(self, node: dict[str, Any]) -> _Field:
+        """What is known about the name beside `value`: `{name, value}` as in env and httpHeaders,
+        or `{key, value}` unless it is a toleration.
+        """
+        name = node.get("name")
+        if name is None and "operator" not in node and "effect" not in node:
+            name = node.get("key")
+        return self._tables[_Context.NAMES][name if isinstance(name, str) else ""]
 
-    def _changed(self, text: str) -> str | None:
-        new = self.tag(text) if text else text
-        return None if new == text else new
+    def _arguments(self, node: list[Any], field: _Field) -> list[Any] | None:
+        """A list in which one element says what the next one is: a flag, a program's short flag,
+        or, under `strict`, the first word of a command.
+        """
+        result: list[Any] = []
+        flag = program = ""
+        for index, value in enumerate(node):
+            new = field.elements[value] if isinstance(value, str) else self._list([value], field)
+            if not isinstance(value, str):
+                new = new and new[0]
+            elif new is _Mark.COMMAND:
+                new = self._argument(value) if index == 0 else self._changed(value)
+            elif flag and not value.startswith("-"):
+                new = self._tables[_Context.NAMES][flag][value]
+            elif program:
+                new = self._argument_of(program, value)
+            flag = "password" if value in PROGRAMS.get(program, ()) else ""
+            flag = value if new is _Mark.FLAG else flag
+            program = (program_in(value) if isinstance(value, str) else "") or program
+            result.append(value if new is None or isinstance(new, _Mark) else new)
+        return None if result == node else result
+
+    def _argument_of(self, program: str, value: str) -> Any:
+        for flag in ("-p",) if program in ATTACHED else PROGRAMS[program]:
+            attached = value.removeprefix(flag)
+            if attached not in (value, "") and not NO_SECRET.fullmatch(attached):
+                return flag + self.tag(attached)
+        return self._argument(value)
+
+    # The verdict on one string.
 
     def _named(self, name: str, text: str) -> str | None:
         if announces(name, text):
@@ -174,98 +186,80 @@ class Redactor:
         verdict = self._text(text)
         return self._changed(text) if verdict is None and is_bare_hash(name, text) else verdict
 
-    def _hide(self, text: str) -> str | None:
-        return None if NO_SECRET.fullmatch(text) else self._changed(text)
-
-    def _own(self, text: str) -> str | None:
-        """Names and ids of Kubernetes' own: random by nature, so only known forms count."""
-        return self._without(text, SHAPES) if HINT.search(text.lower()) else None
-
     def _argument(self, text: str) -> Any:
         flag = _FLAG.fullmatch(text)
-        if flag is not None and says(text) is not Says.NOTHING:
+        if flag is not None and says(flag["name"]) is not Says.NOTHING:
             if flag["value"] is None:
                 return _Mark.FLAG
             if announces(flag["name"], flag["value"]):
                 return f"{flag['name']}={self.tag(flag['value'])}"
-        return _Mark.PROGRAM if _program(text) else self._named("", text)
+        return _Mark.PROGRAM if program_in(text) else self._named("", text)
+
+    def _changed(self, text: str) -> str | None:
+        new = self.tag(text) if text else text
+        return None if new == text else new
+
+    def _below_secret(self, text: str) -> str | None:
+        return None if NO_SECRET.fullmatch(text) else self._changed(text)
 
     def _text(self, text: str) -> str | None:
-        if len(text) < _SHORTEST:
-            return None
-        if text.lstrip()[:1] in ("{", "[", '"'):
-            inner = _json(text)
-            if inner is not None:
-                return self._json(text, inner)
-        if HINT.search(text.lower()):
-            return self._without(text, (*PAIRS, *SHAPES, random_parts))
-        return self._without(text, (random_parts,)) if _LONG.search(text) else None
-
-    def _json(self, text: str, inner: Any) -> str | None:
+        inner = parsed(text) if text.lstrip()[:1] in ("{", "[", '"') else None
+        if inner is None:
+            return self._tagged(text)
         try:
             changed = self._list([inner], self._tables[_Context.NAMES][""])
         except RecursionError:
             return self._changed(text)
-        return None if changed is None else _spelled(changed[0])
+        return None if changed is None else spelled(changed[0])
 
-    def _without(self, text: str, rules: Iterable[Any]) -> str | None:
-        """The text with a tag for every stretch that a rule finds; hidden whole if that never
-        settles.
-        """
+    def _tagged(self, text: str, *, beside_names: bool = True) -> str | None:
+        """The text with a tag for every secret in it; one tag for all if that never settles."""
         result = text
         for _ in range(_PASSES):
-            spans = _spans(result, rules)
+            spans = secret_spans(result, beside_names=beside_names)
             if not spans:
                 return None if result == text else result
             for start, end in reversed(spans):
                 result = result[:start] + self.tag(result[start:end]) + result[end:]
         return self._changed(text)
 
-    # What is known about each key.
+    # What is known about one key.
 
     def _learn(self, context: _Context, key: str) -> _Field:
         below = _below(context, key, strict=self.policy == "strict")
-        judge: Callable[[str], Any] = partial(self._named, key)
-        if key in _WHOLE:
-            judge = self._changed
-        elif context is _Context.HIDDEN and key not in _REFERENCE:
-            judge = self._hide
-        elif key == "value" and context in (_Context.FIELDS, _Context.ENV):
-            judge = self._changed if context is _Context.ENV else _ask
-        elif context is not _Context.NAMES and key in _OWN:
-            judge = self._own
-        field = _Field(self, judge, self._tables[below])
-        field.items = _Field(self, self._item_judge(key, below, judge), self._tables[below])
-        field.hides_numbers = judge == self._hide or announces(key, "1234")
-        written = self._key(key)
+        field = _Field(self, self._judge(context, key), self._tables[below])
+        field.elements = _Field(self, self._judge_of_elements(key, below), self._tables[below])
+        field.hides_numbers = announces(key, "1234") or field.judge == self._below_secret
+        mark = key[:2] if key[:2] in ("v:", "k:") else ""
+        written = None if _PLAIN_KEY.fullmatch(key) else self._text(key.removeprefix(mark))
         if written is not None:
-            self._renamed[key] = written
+            self._renamed[key] = mark + written
         return field
 
-    def _item_judge(
-        self, key: str, below: _Context, judge: Callable[[str], Any]
-    ) -> Callable[[str], Any]:
-        if below is _Context.HIDDEN:
-            return self._hide
-        if self.policy == "strict" and key in ("args", "command"):
-            return self._changed if key == "args" else lambda _: _Mark.COMMAND
-        return self._own if judge == self._own else self._argument
+    def _judge(self, context: _Context, key: str) -> Callable[[str], Any]:
+        if key in WHOLE_MANIFESTS:
+            return self._changed
+        if context is _Context.HIDDEN and key not in REFERENCES:
+            return self._below_secret
+        if key == "value" and context is not _Context.NAMES:
+            return self._changed if context is _Context.ENV else _pair
+        if key in OWN_FIELDS and context is not _Context.NAMES:
+            return partial(self._tagged, beside_names=False)
+        return partial(self._named, key)
 
-    def _key(self, key: str) -> str | None:
-        """A key that carries a value, as in managedFields (`v:"text"`, `k:{"name":"x"}`)."""
-        mark, value = (key[:2], key[2:]) if key[:2] in ("v:", "k:") else ("", key)
-        new = self._text(value) if mark or not _IDENTIFIER.fullmatch(key) else None
-        return None if new is None else mark + new
+    def _judge_of_elements(self, key: str, below: _Context) -> Callable[[str], Any]:
+        if below is _Context.HIDDEN:
+            return self._below_secret
+        if self.policy == "strict" and key in ("args", "command"):
+            return self._changed if key == "args" else _command
+        return self._argument
 
     def _remember(self, table: dict[str, Any], text: str, verdict: Any) -> None:
         size = len(text) + (len(verdict) if isinstance(verdict, str) else 0)
-        if size > _LONGEST_KEPT:
-            return
         self._entries_left -= 1
         self._bytes_left -= size
-        if self._entries_left < 0 or self._bytes_left < 0:
-            self._forget()
-        table[text] = verdict
+        if size <= _LONGEST_KEPT:
+            table[text] = verdict
 
     def _forget(self) -> None:
         self._tables = {context: _Table(self, context) for context in _Context}
@@ -289,22 +283,28 @@ class _Context(Enum):
 class _Mark(Enum):
     """What a string needs that its own verdict cannot give."""
 
-    VALUE = 0
+    PAIR = 0
     FLAG = 1
     PROGRAM = 2
     COMMAND = 3
 
 
-class _Field(dict[str, Any]):
-    """Verdicts on the strings under one key: None leaves it, text replaces it, a mark looks on."""
+_PAIR = _Mark.PAIR
+"""Looked up once: the attribute of an Enum is slow, and it is asked for every string."""
 
-    __slots__ = ("below", "hides_numbers", "items", "judge", "redactor")
+
+class _Field(dict[str, Any]):
+    """Verdicts on the strings under one key: None leaves one, text replaces it, a mark looks on."""
+
+    __slots__ = ("below", "elements", "hides_numbers", "judge", "redactor")
+
+    elements: _Field
+    hides_numbers: bool
 
     def __init__(self, redactor: Redactor, judge: Callable[[str], Any], below: _Table) -> None:
         self.redactor = redactor
         self.judge = judge
         self.below = below
-        self.hides_numbers = False
 
     def __missing__(self, text: str) -> Any:
         verdict = self.judge(text)
@@ -328,63 +328,21 @@ class _Table(dict[str, _Field]):
 
 
 def _below(context: _Context, key: str, *, strict: bool) -> _Context:
-    if key.startswith(("f:", "k:")) or key in ("imagePullSecrets", "managedFields"):
+    if key.startswith(("f:", "k:")) or key == "imagePullSecrets":
         return _Context.FIELDS
     if context is _Context.HIDDEN or says(key) is not Says.NOTHING:
         return _Context.HIDDEN
-    if key in _MAPS:
+    if key in MAPS:
         return _Context.NAMES
     return _Context.ENV if strict and key == "env" else _Context.FIELDS
 
 
-def _ask(_: str) -> _Mark:
-    return _Mark.VALUE
+def _pair(_: str) -> _Mark:
+    return _Mark.PAIR
 
 
-def _program(text: str) -> str:
-    name = text.rpartition("/")[2]
-    return name if name in PROGRAMS or name in ATTACHED else ""
-
-
-def _spans(text: str, rules: Iterable[Any]) -> list[tuple[int, int]]:
-    """What the rules find, in order, overlaps joined, without what lies inside a tag."""
-    found = sorted(
-        span
-        for rule in rules
-        for span in (rule.secrets(text) if isinstance(rule, Rule) else rule(text))
-    )
-    tags = [tag.span() for tag in _TAG.finditer(text)] if found and "redacted:" in text else []
-    joined: list[tuple[int, int]] = []
-    for start, end in found:
-        if any(first <= start and end <= last for first, last in tags):
-            continue
-        if joined and start < joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
-
-
-def _json(text: str) -> Any:
-    """The JSON that a text is, or None: also where a name occurs twice, for the first would go
-    unseen.
-    """
-    try:
-        return json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        raise ValueError("a name occurs twice")
-    return result
-
-
-def _spelled(document: Any) -> str:
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    return text if text.isprintable() else json.dumps(document, separators=(",", ":"))
+def _command(_: str) -> _Mark:
+    return _Mark.COMMAND
 
 
 def _renamed(node: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
@@ -394,89 +352,9 @@ def _renamed(node: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return result
 
 
-_TAG = re.compile(r"redacted:[0-9A-Za-z._-]+:[0-9a-f]{32}(?![0-9a-f])")
 _FLAG = re.compile(r"(?P<name>--?[A-Za-z][\w.-]*)(?:=(?P<value>.*))?", re.DOTALL)
-_LONG = re.compile(r"[A-Za-z0-9+/_-]{32}")
-_IDENTIFIER = re.compile(r"(?:f:)?[A-Za-z.]{1,40}")
-_SHORTEST = 5
-"""Nothing shorter holds both a name and a value."""
+_PLAIN_KEY = re.compile(r"(?:f:)?[A-Za-z.]{1,40}")
 _PASSES = 4
 _ENTRIES = 65_536
 _BYTES = 16 * 2**20
 _LONGEST_KEPT = 65_536
-
-_WHOLE = frozenset(
-    (
-        "kubectl.kubernetes.io/last-applied-configuration",
-        "banzaicloud.com/last-applied",
-        "objectset.rio.cattle.io/applied",
-    )
-)
-"""Annotations that repeat a whole manifest."""
-_MAPS = frozenset(
-    [
-        "annotations",
-        "labels",
-        "matchLabels",
-        "nodeSelector",
-        "volumeAttributes",
-        "options",
-        "parameters",
-    ]
-)
-_REFERENCE = frozenset(
-    [
-        "apiGroup",
-        "apiVersion",
-        "audience",
-        "defaultMode",
-        "expirationSeconds",
-        "fieldPath",
-        "group",
-        "key",
-        "kind",
-        "mode",
-        "name",
-        "namespace",
-        "optional",
-        "path",
-        "secretName",
-        "type",
-        "uid",
-    ]
-)
-"""What may stand below a field that is named after a secret and only points to it."""
-_OWN = frozenset(
-    [
-        "apiVersion",
-        "claimName",
-        "containerID",
-        "controllerRevisionHash",
-        "currentRevision",
-        "finalizers",
-        "generateName",
-        "hostIP",
-        "hostname",
-        "image",
-        "imageID",
-        "kind",
-        "name",
-        "namespace",
-        "nodeName",
-        "podIP",
-        "resourceVersion",
-        "secretName",
-        "serviceAccount",
-        "serviceAccountName",
-        "storageClassName",
-        "subPath",
-        "subdomain",
-        "time",
-        "type",
-        "uid",
-        "updateRevision",
-        "volumeHandle",
-        "volumeName",
-    ]
-)
-"""Kubernetes' own fields for names and ids."""

@@ -65,6 +65,12 @@ def is_bare_hash(name: str, value: str) -> bool:
     return _DIGESTS.isdisjoint(word.lower() for word in _WORD.findall(name))
 
 
+def program_in(word: str) -> str:
+    """The known program (PROGRAMS, ATTACHED) that a command's word runs, or nothing."""
+    name = word.rpartition("/")[2]
+    return name if name in PROGRAMS or name in ATTACHED else ""
+
+
 def random_parts(text: str) -> Iterator[tuple[int, int]]:
     """Where 32 or more characters stand together that nobody would call a word, a path, a UUID or
     a hex digest.
@@ -101,7 +107,7 @@ _SECRETS = _words(
     " sshpass storepass tokens unsealkey authorization apikeys userpass"
 )
 _WHOLE = _words("rediscliauth redisauth neo4jauth dockerauthconfig")
-_INJECTOR = "vault.hashicorp.com/agent-"
+_INJECTOR = "vault.hashicorp.com/"
 _ENDINGS = (
     *("password", "passwd", "passphrase", "secret", "token", "apikey", "secretkey"),
     *("privatekey", "accesskey", "credential", "authkey"),
@@ -115,15 +121,16 @@ _KEYS = _words(
 _PLACES = _words("file files filename path paths dir directory folder location store keystore")
 _NEGATIONS = _words("no skip disable without")
 _ABOUT = _words(
-    "address addr agent algorithm annotation annotations arn audience audiences auth backend"
+    "addr address agent algorithm annotation annotations arn audience audiences auth backend"
     " backends bucket check claim class controller count days driver duration enabled encoder"
-    " encoding endpoint engine expiration expire expires expiry format group header headers host"
-    " hours interval issuer kind label labels length limit lifetime manager max method min"
-    " minutes mode mount ms name names namespace namespaces operator period permission policy port"
-    " prefix projection prompt provider providers query ref reference references refs region"
-    " rejected requests required reload reviewer reviews role roles rotation rule rules scope"
-    " scopes seconds secs server service signature size socket spec stdin strategy strength suffix"
-    " sync timeout ttl type types uri url urls usage user username validation version volume"
+    " encoding encryption endpoint engine expiration expire expires expiry format group header"
+    " headers host hours interval issuer kind label labels length lifetime limit manager max"
+    " method min minutes mode mount ms name names namespace namespaces operator period"
+    " permission policy port prefix projection prompt provider providers query ref reference"
+    " references refs region rejected reload requests required reviewer reviews role roles"
+    " rotation rule rules scope scopes seconds secs server service signature size socket spec"
+    " stdin strategy strength suffix sync timeout ttl type types uri url urls usage user"
+    " username validation version volume"
 )
 _DIGESTS = _words(
     "build checksum commit container digest etag fingerprint guid hash id image md5 ref rev"
@@ -143,3 +150,45 @@ NO_SECRET = re.compile(
 _PATH = re.compile(r"(?:[/~.$]|file:|[A-Za-z]:\\)[^\s\"'=;,]*")
 _HEX = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
 _RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{32,}={0,2}")
+TAG = re.compile(r"redacted:[0-9A-Za-z._-]+:[0-9a-f]{32}(?![0-9a-f])")
+"""What a hidden value became."""
+
+PROGRAMS: dict[str, tuple[str, ...]] = {
+    "redis-cli": ("-a", "--pass"),
+    "redis-benchmark": ("-a",),
+    "sshpass": ("-p",),
+    "mongo": ("-p",),
+    "mongosh": ("-p",),
+    "mongodump": ("-p",),
+    "mongorestore": ("-p",),
+    "cqlsh": ("-p",),
+    "nodetool": ("-pw",),
+    "ldapsearch": ("-w",),
+    "ldapwhoami": ("-w",),
+    "curl": ("-u", "--user", "-U", "--proxy-user"),
+}
+"""Programs with a flag that announces a secret without naming it."""
+ATTACHED = _words(
+    "mysql mysqladmin mysqldump mysqlcheck mysqlsh mariadb mariadb-admin mariadb-dump"
+)
+"""Programs whose `-p` takes a password only when it is attached (`-phunter2`)."""
+
+WHOLE_MANIFESTS = _words(
+    "kubectl.kubernetes.io/last-applied-configuration banzaicloud.com/last-applied"
+    " objectset.rio.cattle.io/applied"
+)
+"""Annotations that repeat a whole manifest."""
+MAPS = _words("annotations labels matchLabels nodeSelector volumeAttributes options parameters")
+"""Fields whose keys people choose."""
+REFERENCES = _words(
+    "apiGroup apiVersion audience defaultMode expirationSeconds fieldPath group key kind mode name"
+    " namespace optional path secretName type uid"
+)
+"""What may stand below a field that is named after a secret and only points to it."""
+OWN_FIELDS = _words(
+    "apiVersion claimName containerID currentRevision finalizers generateName hostIP hostname"
+    " image imageID kind manager name namespace nodeName podIP resourceVersion secretName"
+    " serviceAccount serviceAccountName storageClassName subPath subdomain time type uid"
+    " updateRevision volumeHandle volumeName"
+)
+"""Kubernetes' own fields for names and ids."""

@@ -14,36 +14,63 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ledger.secret_names import NO_SECRET, announces
+from ledger.secret_names import ATTACHED, NO_SECRET, PROGRAMS, TAG, Says, announces, random_parts, says
+
+
+def secret_spans(text: str, *, beside_names: bool) -> list[tuple[int, int]]:
+    """Start and end of every secret in the text, in order, overlaps joined, tags left alone.
+    `beside_names` is False for names and ids, which are random by nature and name nothing: there
+    only the forms that nothing else has count.
+    """
+    found = list(random_parts(text)) if beside_names else []
+    if HINT.search(text.lower()):
+        rules = (*PAIRS, *SHAPES) if beside_names else SHAPES
+        found += [span for rule in rules for span in rule.secrets(text)]
+    tags = [tag.span() for tag in TAG.finditer(text)] if found else []
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if any(first <= start and end <= last for first, last in tags):
+            continue
+        if joined and start < joined[-1][1]:
+            start, end = joined[-1][0], max(end, joined.pop()[1])
+        joined.append((start, end))
+    return joined
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One shape in a text. The group `quoted`, `bare` or `secret` is what gets hidden, where there
-    is a group `name` only if that name announces it.
+    """One form of a secret in a text: `pattern`, and then `value` if there is one. The group
+    `quoted`, `bare` or `secret` is what gets hidden, where there is a group `name` only if that
+    name announces it.
     """
 
     name: str
     pattern: re.Pattern[str]
+    value: re.Pattern[str] | None
     examples: tuple[str, ...]
     keeps: tuple[str, ...]
 
     def secrets(self, text: str) -> Iterator[tuple[int, int]]:
-        """Start and end of every secret this rule sees, possibly overlapping, never empty."""
+        """Start and end of every secret that this rule sees, in order and never empty."""
+        done = 0
         for found in self.pattern.finditer(text):
-            groups = found.groupdict()
-            if groups.get("more"):
-                start, end = found.start("quote"), found.end("more")
-            else:
-                start, end = found.span(_hidden_group(groups))
-            value = _without_tail(text[start:end])
-            name = groups.get("name")
-            if not NO_SECRET.fullmatch(value) and (name is None or announces(name, value)):
-                yield start, start + len(value)
+            name = found["name"] if "name" in self.pattern.groupindex else None
+            if name is not None and says(name) is Says.NOTHING:
+                continue
+            # Values may reach far; to look again into one that is already hidden costs the square.
+            value = self.value.match(text, found.end()) if self.value and found.end() >= done else None
+            start, end = _hidden(value or found) if value or not self.value else (0, 0)
+            secret = _without_tail(text[start:end])
+            if not NO_SECRET.fullmatch(secret) and (name is None or announces(name, secret)):
+                done = start + len(secret)
+                yield start, done
 
 
-def _hidden_group(groups: dict[str, str | None]) -> str:
-    return next(name for name in ("secret", "quoted", "bare") if groups.get(name) is not None)
+def _hidden(found: re.Match[str]) -> tuple[int, int]:
+    groups = found.groupdict()
+    if groups.get("more"):
+        return found.start("quote"), found.end("more")
+    return found.span(next(g for g in ("secret", "quoted", "bare") if groups.get(g) is not None))
 
 
 def _without_tail(value: str) -> str:
@@ -57,20 +84,24 @@ _TAIL = dict.fromkeys(" \t\r\n,;.", "\0") | {")": "(", "]": "[", "}": "{"}
 """What may follow a value, and what makes it belong to the value when it stands inside."""
 
 _QUOTED = (
-    r"(?P<quote>\\*[\"'`])(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\]))*)(?:(?P=quote)|\Z)"
+    r"(?P<quote>\\{0,8}[\"'`])(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\]))*)(?:(?P=quote)|\\?\Z)"
     r"(?P<more>(?:[\w$+@%!#*~^?/-]|\"[^\"\n]*\"|'[^'\n]*')*)"
 )
 _BARE = (
-    r"(?:\$\([^()\n]*\)|\$\{[^{}\n]*\}|\{\{[^{}]*\}\}|\\[^\s\"'`]|(?<=\w)[\"'](?=\w)"
+    r"(?:\$\([^()\n]*\)|\$\{[^{}\n]*\}|\{\{[^{}]*\}\}|\\[^\n\"'`]"
+    r"|(?<=[\w\"'])(?:\"[\w$][^\"\n]*\"|'[\w$][^'\n]*')|(?<=\w)[\"'](?=\w)"
     r"|[^\s\"'`;&|,<>(){}\[\]\\]|[;&|,](?![\s;&|,\"'`]|[\w.-]{1,80}[=:]|\Z)"
     r"|[<>(){}\[\]](?![\s,;\"'`)}\]]|\Z))+"
 )
-_VALUE = rf"(?={_QUOTED}|(?P<bare>{_BARE}))"
+_VALUE = rf"(?:{_QUOTED}|(?P<bare>{_BARE}))"
 _NAME = r"(?<![\w])(?P<name>-*[A-Za-z_][\w.-]{0,120})"
 
 
-def _rule(name: str, pattern: str, examples: tuple[str, ...], keeps: tuple[str, ...] = ()) -> Rule:
-    return Rule(name, re.compile(pattern, re.DOTALL), examples, keeps)
+def _rule(
+    name: str, pattern: str, examples: tuple[str, ...], keeps: tuple[str, ...], value: str = ""
+) -> Rule:
+    compiled = re.compile(value, re.DOTALL) if value else None
+    return Rule(name, re.compile(pattern, re.DOTALL), compiled, examples, keeps)
 
 
 SHAPES: tuple[Rule, ...] = (
@@ -138,7 +169,7 @@ SHAPES: tuple[Rule, ...] = (
     ),
     _rule(
         "url userinfo",
-        r"://(?:(?:\{\{[^{}]{0,80}\}\}|\$[({]\w+[)}]|[^\s/?#@:\"'\\])*:)?(?!git@)(?P<secret>"
+        r"://(?:(?:\{\{[^{}]{0,80}\}\}|(?!\{\{)[^\s/?#@:\"'\\])*:)?(?!git@)(?P<secret>"
         r"[^\s/?#\"'\\]+(?=@(?!sha\d))|(?<=:)(?!//|[0-9]{1,5}[/?#])[^\s\"'@\\]{1,200}(?=@))",
         (
             "postgres://app:«hunter2»@db:5432/shop?x=a@b",
@@ -157,9 +188,9 @@ SHAPES: tuple[Rule, ...] = (
     ),
     _rule(
         "userinfo without scheme",
-        r"(?<![\w.+/-])[\w.+-]{0,80}:(?P<secret>[^\s:@/\"'\\]{1,200})@(?!sha\d)(?=tcp\(|unix\(|\[?[\w.-]+[\]:/])",
+        r"(?<![\w.+/-])[\w.+-]{0,80}:(?!\d{1,5},)(?P<secret>[^\s:@/\"'\\]{1,200})@(?!sha\d)(?=tcp\(|unix\(|\[?[\w.-]+[\]:/])",
         ("root:«hunter2»@tcp(db:3306)/shop", "app:«hunter2»@db:5432"),
-        ("nginx:1.25@sha256:0123", "mailto:me@example.com"),
+        ("nginx:1.25@sha256:0123", "mailto:me@example.com", "1@kafka-0:9093,2@kafka-1:9093"),
     ),
     _rule(
         "signed url",
@@ -169,37 +200,6 @@ SHAPES: tuple[Rule, ...] = (
     ),
 )
 """Seen by their form alone, wherever they stand."""
-
-
-PROGRAMS: dict[str, tuple[str, ...]] = {
-    "redis-cli": ("-a", "--pass"),
-    "redis-benchmark": ("-a",),
-    "sshpass": ("-p",),
-    "mongo": ("-p",),
-    "mongosh": ("-p",),
-    "mongodump": ("-p",),
-    "mongorestore": ("-p",),
-    "cqlsh": ("-p",),
-    "nodetool": ("-pw",),
-    "ldapsearch": ("-w",),
-    "ldapwhoami": ("-w",),
-    "curl": ("-u", "--user", "-U", "--proxy-user"),
-}
-"""Programs with a flag that announces a secret without naming it."""
-
-ATTACHED: frozenset[str] = frozenset(
-    [
-        "mysql",
-        "mysqladmin",
-        "mysqldump",
-        "mysqlcheck",
-        "mysqlsh",
-        "mariadb",
-        "mariadb-admin",
-        "mariadb-dump",
-    ]
-)
-"""Programs whose `-p` takes a password only when it is attached (`-phunter2`)."""
 
 
 def _flags_of(program: str) -> str:
@@ -240,7 +240,7 @@ PAIRS: tuple[Rule, ...] = (
     ),
     _rule(
         "quoted name",
-        r"(?P<q>\\*[\"'])(?P<name>[\w.@/ -]{1,120})(?P=q)[ \t]*:\s*" + _VALUE,
+        r"(?P<q>\\{0,8}[\"'])(?P<name>[\w.@/ -]{1,120})(?P=q)[ \t]*:\s*" + _VALUE,
         ('curl -d {"user":"a","password":"«hunter2»"}', r"{\"api_key\": \"«hunter2»\"}"),
         ('{"secretName":"db"}', 'volume "db-secret" not found'),
     ),
@@ -270,7 +270,7 @@ PAIRS: tuple[Rule, ...] = (
     ),
     _rule(
         "header in quotes",
-        r"(?P<q>\\*[\"'])(?P<name>[\w-]{1,80}):[ \t]+(?P<secret>(?:(?!(?P=q))[^\n])+)",
+        r"(?P<q>\\{0,8}[\"'])(?P<name>[\w-]{1,80}):[ \t]+(?P<secret>(?:(?!(?P=q))[^\n])+)",
         ('curl -H "Authorization: «Bearer abc»" http://x', "-H 'X-Api-Key: «k»'"),
         ('-H "Accept: text/html"',),
     ),
@@ -290,7 +290,7 @@ PAIRS: tuple[Rule, ...] = (
     _rule(
         "password in a sentence",
         r"(?i:(?<![\w-])(?:password|passwd|passphrase)(?: is| to| was|))[ \t]+"
-        r"(?=[^\s\"']*\d)(?P<secret>[^\s\"'/,;&|-][^\s\"',;&|]{5,})",
+        r"(?=[^\s\"']*\d)(?P<secret>[^\s\"'/,;&|(){}<>=:-][^\s\"',;&|]{5,})",
         ("rotated the password to «hunter2».", "login a password «hunter2»"),
         ("password authentication failed", "password file /etc/a1", "password for db-0"),
     ),
@@ -332,4 +332,4 @@ HINT = re.compile(
     "|hv[sbr]\\.|sg\\.|dop_v1_|pypi-|shpat_|sk-|\\$|bearer|basic|redis-|mongo|cqlsh|nodetool|ldap"
     "|curl|mysql|mariadb"
 )
-"""Found in the lower-case form of every text that any rule sees something in: a cheap first look."""
+"""Found in the lower-case form of every text in which any rule sees something."""

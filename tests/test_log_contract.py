@@ -1,4 +1,4 @@
-"""What every log promises, held against each of them: memory, one SQLite file, a real Kafka topic."""
+"""What every log promises, held against each: memory, a SQLite file, a real Kafka topic."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def web_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--host",
         default="127.0.0.1",
         show_default=True,
-        help="Address to listen on; only loopback, since Datasette asks nobody for a password here.",
+        help="Address to listen on; loopback only: nobody is asked for a password here.",
     )
     return host(port(command))
 
@@ -104,9 +104,7 @@ def consume(settings: Settings, *, once: bool, accept_loss: bool) -> None:
     """
     from consumers.consume import consume as run
 
-    done = until_stopped(
-        lambda stop: run(settings, once=once, accept_loss=accept_loss, stop=stop)
-    )
+    done = until_stopped(lambda stop: run(settings, once=once, accept_loss=accept_loss, stop=stop))
     if once:
         archived = f"{done.archived} records archived, " if settings.log.startswith("kafka") else ""
         click.echo(f"{archived}{done.folded} records folded into {settings.ledger_path}")
@@ -154,7 +152,11 @@ def serve(
     place = ["--data", str(settings.data)] + (["--log", settings.log] if settings.log else [])
     place += ["--ledger", settings.ledger] if settings.ledger else []
     cluster = [f"--redaction={policy}"]
-    for name, value in (("kubeconfig", kubeconfig), ("context", context), ("cluster-id", cluster_id)):
+    for name, value in (
+        ("kubeconfig", kubeconfig),
+        ("context", context),
+        ("cluster-id", cluster_id),
+    ):
         cluster += [f"--{name}={value}"] if value else []
     cluster += [f"--namespace={namespace}" for namespace in namespaces]
     parts = {

@@ -1,0 +1,174 @@
+"""`history`: a table for people, kubectl's own bytes, or rows for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from ledger import render
+from ledger.cli.options import installation, output_options, scope_options
+from ledger.cli.output import Column, Screen, close, machine, now_fresh, reader_of
+from ledger.cli.times import moment
+from ledger.freshness import age
+from ledger.history import Wanted, WorkloadHistory, histories, kubectl_rows
+from ledger.model import parse_timestamp, utc_now
+from ledger.settings import Settings
+from ledger.sql import load
+from ledger.targets import Scope
+
+GLYPHS = {"complete": "✓", "superseded": "~", "progressing": "…", "staged": "…", "deleted": "~"}
+COLUMNS = (
+    Column("REV", "bold"),
+    Column("AGE"),
+    Column("STATUS"),
+    Column("TRIGGER"),
+    Column("BY"),
+    Column("CHANGE"),
+    Column("CHANGE-CAUSE"),
+)
+WIDE = (Column("NAME"), Column("GONE"), Column("OBSERVED"))
+
+
+@click.command()
+@click.argument("target", nargs=-1, metavar="[sts/NAME]...")
+@scope_options
+@output_options("table", "wide", "json", "yaml", "csv", "jsonl", "name", "kubectl")
+@click.option("--since", default="", metavar="WHEN", help="Only since: 30m, 2h, 7d, or RFC 3339.")
+@click.option("--until", default="", metavar="WHEN", help="Only before: 30m, 2h, 7d, or RFC 3339.")
+@click.option("--image", default="", metavar="TEXT", help="Only revisions with this in an image.")
+@click.option("--limit", default=0, metavar="N", help="Only the newest N.")
+@click.option("--all-incarnations", is_flag=True, help="Also those before a delete and recreate.")
+@installation
+@click.pass_context
+def history(
+    context: click.Context,
+    settings: Settings,
+    target: tuple[str, ...],
+    namespace: str,
+    selector: str,
+    output: str,
+    color: str,
+    since: str,
+    until: str,
+    image: str,
+    limit: int,
+    *,
+    all_namespaces: bool,
+    no_headers: bool,
+    fresh: bool,
+    all_incarnations: bool,
+) -> None:
+    """List every revision a StatefulSet ever had.
+
+    Numbers that Kubernetes renumbered or pruned stay. -o kubectl prints what kubectl rollout
+    history would print now.
+
+    \b
+    Example:
+      rollout-ledger history sts/web
+      rollout-ledger history -A --since 2h -o json
+    """
+    reader = reader_of(settings)
+    scope = Scope("" if all_namespaces else namespace, selector)
+    freshness = now_fresh(reader)
+    if output == "kubectl":
+        for name, rows in kubectl_rows(reader, target, scope):
+            click.echo(render.kubectl_history(name, rows), nl=False)
+        context.exit(close(freshness, screen=None, must_be_fresh=fresh))
+    wanted = Wanted(moment(since), moment(until), image, limit, all_incarnations)
+    found = histories(reader, target, scope, wanted)
+    items = [row for each in found for row in each.rows]
+    if output == "name":
+        for row in items:
+            click.echo(f"controllerrevision.apps/{row['name']}" if row["name"] else row["label"])
+        context.exit(close(freshness, screen=None, must_be_fresh=fresh))
+    if machine(output, "History", list(load("history").columns), items, freshness):
+        context.exit(close(freshness, screen=None, must_be_fresh=fresh))
+    screen = Screen.of(color)
+    if not found:
+        where = f"in namespace {namespace}" if scope.namespace else "in any namespace"
+        click.echo(f"No history recorded {where}.", err=True)
+    for index, each in enumerate(found):
+        if index:
+            screen.text("")
+        _print(screen, each, wide=output == "wide", headers=not no_headers)
+    context.exit(close(freshness, screen=screen, must_be_fresh=fresh))
+
+
+def _print(screen: Screen, each: WorkloadHistory, *, wide: bool, headers: bool) -> None:
+    if headers:
+        screen.text(_title(each), style="title")
+    columns = (*COLUMNS[:-1], *WIDE, COLUMNS[-1]) if wide else COLUMNS
+    rows = [_cells(row, screen, wide=wide) for row in collapse(each.rows)]
+    screen.table(columns, rows, headers=headers)
+    if screen.is_terminal and headers:
+        _print_next(screen, each)
+
+
+def _title(each: WorkloadHistory) -> str:
+    workload = each.workload
+    gone = workload["recorded"] - workload["live"]
+    shown = f"statefulset.apps/{workload['name']}   namespace {workload['namespace']}"
+    known = f"{workload['recorded']} revisions, {gone} of them no longer in the cluster"
+    if workload["deleted_at"]:
+        after = f"after {workload['deleted_after']}, by " if workload["deleted_after"] else ""
+        return f"{shown}   {known}   deleted {after}{workload['deleted_at']}"
+    return f"{shown}   {known}"
+
+
+def collapse(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Neighbouring unseen numbers as one row."""
+    collapsed: list[dict[str, Any]] = []
+    for row in rows:
+        last = collapsed[-1] if collapsed else None
+        if last and last["trigger"] == row["trigger"] == "unseen":
+            first = str(row["label"]).partition("..")[0]
+            newest = str(last["label"]).rpartition("..")[2]
+            last["label"] = f"{first}..{newest}"
+        else:
+            collapsed.append(dict(row))
+    return collapsed
+
+
+def _cells(row: Mapping[str, Any], screen: Screen, *, wide: bool) -> list[str]:
+    glyph = f"{GLYPHS.get(row['status'], ' ')} " if screen.is_terminal else ""
+    mark = ("▸ " if row["running"] else "  ") if screen.is_terminal else ""
+    seconds = (utc_now() - parse_timestamp(row["observed_at"])).total_seconds()
+    cells = [
+        f"{mark}{row['label']}",
+        age(max(0.0, seconds)),
+        f"{glyph}{row['status']}",
+        _trigger(row),
+        row["actor"] or "unknown",
+        row["summary"] or "-",
+    ]
+    if wide:
+        cells += [row["name"] or "-", row["pruned_why"] or "-", row["observed_at"]]
+    return [*cells, _cause(row, wide=wide)]
+
+
+def _trigger(row: Mapping[str, Any]) -> str:
+    return f"{row['trigger']} to {row['undo_of']}" if row["undo_of"] else str(row["trigger"])
+
+
+def _cause(row: Mapping[str, Any], *, wide: bool) -> str:
+    """A cause that was copied from an earlier change is never repeated as this one's."""
+    cause = row["reason"] or row["change_cause"]
+    if not cause:
+        return row["ticket"] or "-"
+    if row["change_cause_stale"] and not row["reason"]:
+        return f"(stale) {cause}" if wide else "-"
+    return f"{row['ticket']}: {cause}" if row["ticket"] else str(cause)
+
+
+def _print_next(screen: Screen, each: WorkloadHistory) -> None:
+    numbers = [row["label"] for row in each.rows if row["trigger"] != "unseen"]
+    if len(numbers) > 1:
+        name, namespace = each.workload["name"], each.workload["namespace"]
+        screen.text(
+            f"▸ runs now.  Next: rollout-ledger diff sts/{name} {numbers[1]}..{numbers[0]}"
+            f" -n {namespace}",
+            style="dim",
+        )

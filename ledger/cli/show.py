@@ -1,0 +1,120 @@
+"""`show`: a workload, or one revision with the evidence for it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ledger import render
+from ledger.cli.options import installation, output_options, scope_options
+from ledger.cli.output import Screen, close, now_fresh, reader_of
+from ledger.settings import Settings
+from ledger.show import RecordedRevision, revision
+from ledger.targets import Scope, find
+
+
+@click.command()
+@click.argument("target", nargs=-1, required=True, metavar="sts/NAME")
+@click.option(
+    "--revision",
+    "word",
+    default="",
+    metavar="N",
+    help="A number or label; -1 is the newest, live the one that runs.",
+)
+@scope_options
+@output_options("table", "yaml", "json")
+@installation
+@click.pass_context
+def show(
+    context: click.Context,
+    settings: Settings,
+    target: tuple[str, ...],
+    word: str,
+    namespace: str,
+    selector: str,
+    output: str,
+    color: str,
+    *,
+    all_namespaces: bool,
+    no_headers: bool,
+    fresh: bool,
+) -> None:
+    """Show a workload, or one of its revisions.
+
+    With -o yaml or json the pod template of the revision alone, as it was recorded; there is no
+    re-implementation of kubectl describe.
+
+    \b
+    Example:
+      rollout-ledger show sts/web
+      rollout-ledger show sts/web --revision 3 -o yaml
+    """
+    del no_headers
+    reader = reader_of(settings)
+    scope = Scope("" if all_namespaces else namespace, selector)
+    freshness = now_fresh(reader)
+    screen = Screen.of(color)
+    for workload in find(reader, target, scope):
+        if output != "table":
+            shown = revision(reader, workload, word or "live")
+            click.echo(_machine(output, shown.template), nl=False)
+        elif word:
+            _print(screen, _facts(revision(reader, workload, word)))
+        else:
+            _print(screen, _summary(workload))
+    is_human = output == "table"
+    context.exit(close(freshness, screen=screen if is_human else None, must_be_fresh=fresh))
+
+
+def _machine(output: str, template: dict[str, Any]) -> str:
+    if output == "yaml":
+        return render.to_yaml(template)
+    return json.dumps(template, indent=2, ensure_ascii=False) + "\n"
+
+
+def _print(screen: Screen, facts: list[tuple[str, Any]]) -> None:
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        screen.text(f"{name:<{width}}   {'-' if value in (None, '') else value}")
+
+
+def _summary(workload: dict[str, Any]) -> list[tuple[str, Any]]:
+    settled = "every pod ready on it" if workload["settled"] else "not every pod is ready on it"
+    state = f"deleted {workload['deleted_at']}" if workload["deleted_at"] else settled
+    return [
+        ("Name", f"statefulset.apps/{workload['name']}"),
+        ("Namespace", workload["namespace"]),
+        ("Uid", workload["uid"]),
+        ("Predecessor", workload["predecessor"]),
+        ("Created", workload["created_at"]),
+        ("Replicas", workload["replicas"]),
+        ("Strategy", f"{workload['strategy']}, partition {workload['update_partition']}"),
+        ("Revision now", f"{workload['update_revision']} ({state})"),
+        ("Recorded", f"{workload['recorded']} revisions, {workload['live']} still in the cluster"),
+        ("Team", workload["team"]),
+    ]
+
+
+def _facts(shown: RecordedRevision) -> list[tuple[str, Any]]:
+    row = shown.row
+    origin = f"{row['trigger']} to {row['undo_of']}" if row["undo_of"] else row["trigger"]
+    gone = f"{row['pruned_why']} at {row['pruned_at']}" if row["pruned_at"] else "still there"
+    cause = f"{row['change_cause']} ({row['change_cause_state']})" if row["change_cause"] else None
+    restorable = "yes" if row["restorable"] else "no"
+    return [
+        ("Revision", row["label"]),
+        ("Name", row["name"]),
+        ("Trigger", origin),
+        ("Change", row["summary"]),
+        ("Change cause", cause),
+        ("Status", row["status"]),
+        ("Generation", row["generation"]),
+        ("First seen", f"{row['observed_at']}, record {row['position']}"),
+        ("In the cluster", gone),
+        ("Restorable", f"{restorable}: {row['restorable_why']}"),
+        ("Template", f"sha256:{row['template_digest']}"),
+        ("Redaction key", row["redaction_key"]),
+    ]

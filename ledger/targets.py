@@ -1,0 +1,96 @@
+"""What a command is about: StatefulSets by name, as people write them for kubectl."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.errors import NotRecorded, UsageError
+from ledger.reader import LedgerReader
+
+KINDS = ("sts", "statefulset", "statefulsets", "statefulset.apps", "statefulsets.apps")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where to look: a namespace ("" for all) and a label selector ("" for any)."""
+
+    namespace: str = "default"
+    selector: str = ""
+
+
+def names_of(words: Sequence[str]) -> list[str]:
+    """The names in `sts/web`, `statefulset web db`, `web`; empty for none.
+
+    Raises UsageError for another kind.
+    """
+    if words and words[0].lower() in KINDS and not any("/" in word for word in words):
+        return list(words[1:])
+    return [_name(word) for word in words]
+
+
+def find(reader: LedgerReader, words: Sequence[str], scope: Scope) -> list[dict[str, Any]]:
+    """The newest incarnation of each workload that is meant, by namespace and name.
+
+    Raises NotRecorded for a name that the ledger does not hold, with a hint where it does.
+    """
+    rows = reader.query("workloads", {"namespace": scope.namespace})
+    chosen = [row for row in _newest(rows) if matches(row["labels"], scope.selector)]
+    names = names_of(words)
+    if not names:
+        return chosen
+    found = [row for row in chosen if row["name"] in names]
+    for name in names:
+        if not any(row["name"] == name for row in found):
+            raise _not_recorded(reader, name, scope)
+    return found
+
+
+def matches(labels: str, selector: str) -> bool:
+    """Whether labels (JSON) satisfy `key=value`, `key!=value`, `key`, `!key`, between commas."""
+    have = json.loads(labels)
+    return all(_holds(have, term.strip()) for term in selector.split(",") if term.strip())
+
+
+def _holds(have: Mapping[str, str], term: str) -> bool:
+    if "!=" in term:
+        key, _, value = term.partition("!=")
+        return have.get(key.strip()) != value.strip()
+    if "=" in term:
+        key, _, value = term.replace("==", "=").partition("=")
+        return have.get(key.strip()) == value.strip()
+    return term[1:] not in have if term.startswith("!") else term in have
+
+
+def _name(word: str) -> str:
+    kind, slash, name = word.partition("/")
+    if not slash:
+        return word
+    if kind.lower() not in KINDS:
+        raise UsageError(
+            f'the ledger holds no resource type "{kind}"',
+            hint=f"StatefulSets only: sts/{name}",
+        )
+    return name
+
+
+def _newest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    followed = {row["predecessor"] for row in rows}
+    return [row for row in rows if row["uid"] not in followed]
+
+
+def _not_recorded(reader: LedgerReader, name: str, scope: Scope) -> NotRecorded:
+    everywhere = _newest(reader.query("workloads", {}))
+    elsewhere = sorted({row["namespace"] for row in everywhere if row["name"] == name})
+    known = {row["name"] for row in everywhere if scope.namespace in ("", row["namespace"])}
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    if elsewhere and scope.namespace not in elsewhere:
+        hint = f"it is recorded in namespace {', '.join(elsewhere)}: -n {elsewhere[0]}"
+    elif near:
+        hint = f"did you mean sts/{near[0]}?"
+    else:
+        hint = "rollout-ledger history -A lists everything that is recorded"
+    return NotRecorded(f'statefulsets.apps "{name}" not found in the ledger', hint=hint)
