@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.keys import KeyRing
-from ledger.model import utc_now
+from ledger.model import KINDS, utc_now
 
 READY_SECONDS = 20.0
 CATCH_UP_SECONDS = 5.0
@@ -38,6 +38,7 @@ class Line:
     def __enter__(self) -> Line:
         self.start("watch")
         self.start("consume")
+        self.wait_until_recording()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,6 +82,15 @@ class Line:
         """What a part has written so far."""
         return (self.data / f"{part}.out").read_text()
 
+    def wait_until_recording(self) -> None:
+        """Return when every stream's first list is folded: from here on everything is watched."""
+        deadline = time.monotonic() + READY_SECONDS
+        while self._ask("select count(*) from snapshots where complete") != [(len(KINDS),)]:
+            self._check_alive()
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not recording: {self.output('watch')}")
+            time.sleep(POLL_SECONDS)
+
     def wait_for(self, versions: Mapping[str, str], *, seconds: float = CATCH_UP_SECONDS) -> None:
         """Return when the ledger has exactly these live objects at these resourceVersions."""
         wanted = {uid: int(version) for uid, version in versions.items()}
@@ -114,23 +124,27 @@ class Line:
         return items
 
     def _live(self, wanted: Mapping[str, int]) -> dict[str, int]:
-        try:
-            connection = sqlite3.connect(f"{self.ledger.as_uri()}?mode=ro", uri=True)
-        except sqlite3.OperationalError:
-            return {"no ledger yet": 0}
-        try:
-            rows = connection.execute(
-                "select uid, resource_version, namespace from objects where deleted_at is null "
-                "and kind <> 'events'"
-            ).fetchall()
-        except sqlite3.OperationalError:
-            return {"no ledger yet": 0}
-        finally:
-            connection.close()
+        rows = self._ask(
+            "select uid, resource_version, namespace from objects where deleted_at is null "
+            "and kind <> 'events'"
+        )
         # Volumes have no namespace: only those bound to the namespace's claims are asked for.
         return {
             uid: version for uid, version, where in rows if where == self.namespace or uid in wanted
         }
+
+    def _ask(self, question: str) -> list[tuple[Any, ...]]:
+        """The rows of a question to the ledger as it stands; none while there is no ledger."""
+        try:
+            connection = sqlite3.connect(f"{self.ledger.as_uri()}?mode=ro", uri=True)
+        except sqlite3.OperationalError:
+            return []
+        try:
+            return connection.execute(question).fetchall()
+        except sqlite3.OperationalError:
+            return []
+        finally:
+            connection.close()
 
     def _check_alive(self) -> None:
         for part, process in self._running.items():
