@@ -1,33 +1,40 @@
-"""How long to wait before the next try: client-go's reflector backoff, 0.8 s doubling to 30 s.
+"""How long to wait before the next try.
 
-Full jitter spreads many watchers; two healthy minutes forget the past (reflector.go,
-defaultBackoffInit, defaultBackoffMax, defaultBackoffReset).
+The defaults are client-go's (tools/cache/reflector.go: 0.8 s doubling to 30 s, forgotten after two
+minutes without a failure). The wait is the step plus up to as much again at random, so that many
+watchers of one API server spread out, and the steps stop at half of the largest wait.
 """
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from ledger.pace import Pace
 
 FIRST_SECONDS = 0.8
 LARGEST_SECONDS = 30.0
-FACTOR = 2.0
 RESET_SECONDS = 120.0
 
 
 @dataclass(slots=True)
 class Backoff:
-    """The waits of one stream; `next` gives the wait and lengthens the one after."""
+    """The waits of one thing that may fail: each `next` lengthens the one after."""
 
-    _ceiling_seconds: float = FIRST_SECONDS
+    pace: Pace
+    first_seconds: float = FIRST_SECONDS
+    largest_seconds: float = LARGEST_SECONDS
+    _step_seconds: float = field(init=False)
+    _failed_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._step_seconds = self.first_seconds
+        self._failed_at = self.pace.monotonic()
 
     def next(self) -> float:
-        """Seconds to wait: between half of the current ceiling and the whole."""
-        ceiling = self._ceiling_seconds
-        self._ceiling_seconds = min(ceiling * FACTOR, LARGEST_SECONDS)
-        return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
-
-    def healthy(self, seconds: float) -> None:
-        """A connection lasted so long: long enough starts over."""
-        if seconds >= RESET_SECONDS:
-            self._ceiling_seconds = FIRST_SECONDS
+        """Seconds to wait after a failure just now."""
+        now = self.pace.monotonic()
+        if now - self._failed_at > RESET_SECONDS:
+            self._step_seconds = self.first_seconds
+        step, self._failed_at = self._step_seconds, now
+        self._step_seconds = min(step * 2, self.largest_seconds / 2)
+        return step * (1 + self.pace.random())

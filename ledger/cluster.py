@@ -2,288 +2,344 @@
 words.
 
 The only user of kubernetes_asyncio, which gives configuration, credentials, TLS and the request.
-Its `Watch` and its models are not used: status, content type and line framing are ours, because the
-library checks none of them on a watch.
+Its `Watch` and its models are not used: status, content type, line framing and deadlines are ours,
+because on a watch the library minds none of them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.errors import ClusterUnreachable, ConfigurationInvalid, Forbidden, Unauthorized
+from ledger import __version__
+from ledger.answers import decoded, refusal, uid_of, unreachable
+from ledger.deadlines import Deadlines
+from ledger.errors import ClusterUnreachable, ConfigurationInvalid, OtherCluster
+from ledger.kubeconfig import Access, Stamp, find_access
+from ledger.lines import LineSplitter, LongLine
 from ledger.observe import Stream
 
-CONNECT_SECONDS = 10.0
-LIST_SECONDS = 60.0
-IDLE_SECONDS = 75.0
-"""A watch that says nothing for so long is given up; bookmarks come about once a minute."""
-
-LINE_LIMIT_BYTES = 16 * 1024 * 1024
-"""A longer watch line is skipped and reported; etcd's own limit is an order of magnitude below."""
-
 PAGE_ITEMS = 250
+REFUSAL_BYTES = 64 * 1024
+WATCH_GRACE_SECONDS = 30.0
+"""How long past its own timeout a watch may last before it is given up here."""
+
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
+"""What the library raises for a kubeconfig whose parts are not of the types it expects."""
+
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
+ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 @dataclass(frozen=True, slots=True)
-class LongLine:
-    """A watch line over the limit, skipped: only its length is known."""
-
-    length_bytes: int
-
-
-class Expired(Exception):
-    """410 Gone: the API server no longer holds the history that was asked for. An expected ending."""
-
-
-class Throttled(ClusterUnreachable):
-    """The API server asks to come back later."""
-
-    def __init__(self, message: str, *, after_seconds: float) -> None:
-        super().__init__(message)
-        self.after_seconds = after_seconds
+class _Request:
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
+    body: Any = None
 
 
 class Cluster:
-    """A connection to one API server. `reload` reads the credentials again."""
+    """A connection to one API server, with credentials that are read again when they change."""
 
-    def __init__(self, kubeconfig: str | None, context: str | None, client: Any) -> None:
+    def __init__(self, kubeconfig: str | None, login: _Login, deadlines: Deadlines) -> None:
         self._kubeconfig = kubeconfig
-        self._context = context
-        self._client = client
+        self._login = login
+        self._deadlines = deadlines
+        self._identity = ""
+        self._renewing = asyncio.Lock()
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None, context: str | None) -> Cluster:
-        """Read the configuration; nothing is sent yet.
+    async def connect(
+        cls, kubeconfig: str | None, context: str | None, *, deadlines: Deadlines | None = None
+    ) -> Cluster:
+        """Settle on a cluster and read the credentials; nothing is sent yet.
 
-        Uses the file named, else in-cluster credentials where there are some, else KUBECONFIG or
-        ~/.kube/config. Raises ConfigurationInvalid for a file or context that cannot be used.
+        Raises ConfigurationInvalid as `find_access` does, and for credentials that cannot be used.
         """
-        return cls(kubeconfig, context, await _client(kubeconfig, context))
+        access = find_access(kubeconfig, context)
+        deadlines = deadlines or Deadlines()
+        return cls(kubeconfig, await _Login.read(access, deadlines), deadlines)
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-
-    async def reload(self) -> None:
-        """Read token, certificates and CA again: they may have been rotated."""
-        fresh = await _client(self._kubeconfig, self._context)
-        stale, self._client = self._client, fresh
-        await stale.close()
+        """Close the connections. Closing twice is allowed."""
+        await self._login.retire()
 
     async def identity(self) -> str:
-        """The uid of namespace kube-system: what identifies a cluster."""
-        raw = json.loads(await self._get("/api/v1/namespaces/kube-system", {}, LIST_SECONDS))
-        return str(raw["metadata"]["uid"])
+        """The uid of namespace kube-system: what identifies a cluster.
+
+        Once asked for, it is asked again whenever the credentials change, and OtherCluster is
+        raised should it be another.
+        """
+        self._identity = uid_of(await self._get(_Request(KUBE_SYSTEM)))
+        return self._identity
 
     async def list_page(self, stream: Stream, token: str, *, limit: int = PAGE_ITEMS) -> bytes:
-        """One page of a consistent list (resourceVersion unset: a quorum read).
+        """One page of a consistent list (resourceVersion unset: a quorum read), as received.
 
-        Raises Expired when the continue token is too old.
+        Raises Expired when the continue token is too old, ClusterUnreachable otherwise.
         """
-        asked: dict[str, Any] = {"limit": limit}
+        query = [("limit", str(limit)), *_selector(stream)]
         if token:
-            asked["continue"] = token
-        if stream.kind.field_selector:
-            asked["fieldSelector"] = stream.kind.field_selector
-        return await self._get(stream.kind.path(stream.namespace), asked, LIST_SECONDS)
+            query.append(("continue", token))
+        return await self._get(_Request(stream.kind.path(stream.namespace), tuple(query)))
 
-    async def watch(
-        self, stream: Stream, version: str, *, timeout_seconds: int
-    ) -> AsyncIterator[bytes | LongLine]:
-        """The raw lines of one watch, until the server ends it or says nothing for too long.
+    def watch(
+        self, stream: Stream, *, resource_version: str, timeout_seconds: int
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes | LongLine]]:
+        """One watch: entered once the server has accepted it, it gives the lines as received.
 
-        A last line without its newline is incomplete and dropped. Raises Expired for HTTP 410.
+        The lines end when the server ends them, breaks off, or says nothing for too long; half a
+        line is not handed out. Entering raises Expired for HTTP 410, ClusterUnreachable otherwise.
         """
-        asked: dict[str, Any] = {
-            "watch": "1",
-            "resourceVersion": version,
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": timeout_seconds,
-        }
-        if stream.kind.field_selector:
-            asked["fieldSelector"] = stream.kind.field_selector
-        response = await self._send(stream.kind.path(stream.namespace), asked, IDLE_SECONDS)
-        try:
-            async for line in _lines(response):
-                yield line
-        finally:
-            response.close()
+        query = (
+            ("watch", "1"),
+            ("resourceVersion", resource_version),
+            ("allowWatchBookmarks", "true"),
+            ("timeoutSeconds", str(timeout_seconds)),
+            *_selector(stream),
+        )
+        request = _Request(stream.kind.path(stream.namespace), query)
+        return self._watching(request, timeout_seconds + WATCH_GRACE_SECONDS)
 
-    async def allowed(self, verb: str, group: str, resource: str) -> bool:
-        """Whether these credentials may do it in all namespaces (SelfSubjectAccessReview)."""
+    async def allowed(
+        self, verb: str, group: str, resource: str, *, namespace: str | None = None
+    ) -> bool:
+        """Whether these credentials may do it, in one namespace or (None) in all."""
         attributes = {"verb": verb, "group": group, "resource": resource}
+        if namespace:
+            attributes["namespace"] = namespace
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": attributes},
         }
-        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        response = await self._send(path, {}, LIST_SECONDS, method="POST", body=review)
-        answer = json.loads(await response.read())
-        return bool(answer.get("status", {}).get("allowed"))
+        answer = decoded(await self._get(_Request(ACCESS_REVIEWS, (), "POST", review)))
+        return bool((answer.get("status") or {}).get("allowed"))
 
-    async def _get(self, path: str, asked: dict[str, Any], idle_seconds: float) -> bytes:
-        response = await self._send(path, asked, idle_seconds)
+    async def _get(self, request: _Request) -> bytes:
+        async with self._answer(request, self._deadlines.answer_seconds, "read_seconds") as answer:
+            try:
+                return bytes(await answer.read())
+            except _broken() as wrong:
+                raise unreachable(self._login.access.server, wrong) from wrong
+
+    @asynccontextmanager
+    async def _watching(
+        self, request: _Request, total_seconds: float
+    ) -> AsyncIterator[AsyncIterator[bytes | LongLine]]:
+        async with (
+            self._answer(request, total_seconds, "idle_seconds") as answer,
+            aclosing(_lines(answer)) as lines,
+        ):
+            yield lines
+
+    @asynccontextmanager
+    async def _answer(
+        self, request: _Request, total_seconds: float, pause: str
+    ) -> AsyncIterator[Any]:
+        """The answer to a request, its status and content type checked and its body not read.
+
+        A first 401 reads the credentials again: tokens expire while we run.
+        """
+        timeout = _timeout(self._deadlines, total_seconds, getattr(self._deadlines, pause))
+        login = await self._current(None)
+        async with login.sent(request, timeout) as answer:
+            if answer.status != 401:
+                await _accept(answer)
+                yield answer
+                return
+        login = await self._current(login)
+        async with login.sent(request, timeout) as answer:
+            await _accept(answer)
+            yield answer
+
+    async def _current(self, refused: _Login | None) -> _Login:
+        """The login to use: the one we have, unless it was refused or its files have changed."""
+        async with self._renewing:
+            if self._login is refused or self._login.is_outdated:
+                await self._renew()
+            return self._login
+
+    async def _renew(self) -> None:
         try:
-            return bytes(await response.read())
-        except (OSError, TimeoutError) as wrong:
-            raise ClusterUnreachable(f"the API server broke off its answer: {wrong}") from wrong
+            access = find_access(self._kubeconfig, self._login.access.context or None)
+            fresh = await _Login.read(access, self._deadlines)
+        except ConfigurationInvalid as wrong:
+            # Files are rotated one after the other: what cannot be used now may be in a moment.
+            raise ClusterUnreachable(wrong.message, hint=wrong.hint) from wrong
+        try:
+            await self._refuse_other_cluster(fresh)
+        except BaseException:
+            await fresh.retire()
+            raise
+        stale, self._login = self._login, fresh
+        await stale.retire()
+
+    async def _refuse_other_cluster(self, login: _Login) -> None:
+        if not self._identity:
+            return
+        seconds = self._deadlines
+        timeout = _timeout(seconds, seconds.answer_seconds, seconds.read_seconds)
+        async with login.sent(_Request(KUBE_SYSTEM), timeout) as answer:
+            await _accept(answer)
+            found = uid_of(await answer.read())
+        if found != self._identity:
+            raise OtherCluster(
+                f"{login.access.server} was cluster {self._identity} and is now cluster {found}",
+                hint="give each cluster its own --data folder or topic",
+            )
+
+
+class _Login:
+    """The library's client with one reading of the credentials; closed once nobody uses it."""
+
+    def __init__(self, client: Any, access: Access, stamps: tuple[Stamp, ...]) -> None:
+        self.access = access
+        self._stamps = stamps
+        self._client = client
+        self._users = 0
+        self._retired = False
+
+    @classmethod
+    async def read(cls, access: Access, deadlines: Deadlines) -> _Login:
+        """Read the credentials. Raises ConfigurationInvalid when they cannot be used."""
+        # Stamped before they are read: what changes meanwhile is read again.
+        stamps = access.stamps()
+        try:
+            async with asyncio.timeout(deadlines.login_seconds):
+                client = await _client(access)
+        except TimeoutError:
+            raise ConfigurationInvalid(
+                f"the credentials of context {access.context} did not come in time",
+                hint="the program that the kubeconfig names under exec does not end",
+            ) from None
+        return cls(client, access, stamps)
+
+    @property
+    def is_outdated(self) -> bool:
+        """A file that the credentials came from has changed since."""
+        return self._stamps != self.access.stamps()
+
+    async def retire(self) -> None:
+        """No new requests; those that run keep their connection to their end."""
+        self._retired = True
+        await self._close_if_idle()
+
+    @asynccontextmanager
+    async def sent(self, request: _Request, timeout: Any) -> AsyncIterator[Any]:
+        """The answer to one request, whatever its status."""
+        self._users += 1
+        try:
+            answer = await self._send(request, timeout)
+            try:
+                yield answer
+            finally:
+                answer.close()
         finally:
-            response.close()
+            self._users -= 1
+            await self._close_if_idle()
 
-    async def _send(
-        self,
-        path: str,
-        asked: dict[str, Any],
-        idle_seconds: float,
-        *,
-        method: str = "GET",
-        body: Any = None,
-    ) -> Any:
-        """The response, its status checked and its body not read."""
-        import aiohttp
-
+    async def _send(self, request: _Request, timeout: Any) -> Any:
         try:
-            response = await self._client.call_api(
-                path,
-                method,
-                query_params=list(asked.items()),
+            return await self._client.call_api(
+                request.path,
+                request.method,
+                query_params=list(request.query),
                 header_params={"Accept": "application/json"},
-                body=body,
+                body=request.body,
                 auth_settings=["BearerToken"],
                 _preload_content=False,
-                _request_timeout=(CONNECT_SECONDS, idle_seconds),
+                _request_timeout=timeout,
             )
-        except (aiohttp.ClientError, OSError, TimeoutError) as wrong:
-            raise _unreachable(self._client.configuration.host, wrong) from wrong
-        if response.status not in (200, 201):
-            await _refuse(response, path)
-        if "json" not in response.headers.get("Content-Type", ""):
-            response.close()
-            raise ClusterUnreachable("the server's answer is not an API server's")
-        return response
+        except _broken() as wrong:
+            raise unreachable(self.access.server, wrong) from wrong
+
+    async def _close_if_idle(self) -> None:
+        if self._retired and not self._users:
+            await self._client.close()
 
 
-async def _lines(response: Any) -> AsyncIterator[bytes | LongLine]:
-    import aiohttp
-
-    rest, skipped = b"", 0
-    try:
-        async for chunk in response.content.iter_any():
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                if skipped:
-                    yield LongLine(skipped + len(line))
-                    skipped = 0
-                elif line:
-                    yield line
-            if len(rest) > LINE_LIMIT_BYTES or skipped:
-                skipped, rest = skipped + len(rest), b""
-    except TimeoutError:
-        return
-    except (aiohttp.ClientError, OSError) as wrong:
-        raise ClusterUnreachable(f"the watch broke off: {wrong}") from wrong
-
-
-async def _client(kubeconfig: str | None, context: str | None) -> Any:
+async def _client(access: Access) -> Any:
+    import yaml
     from kubernetes_asyncio import client, config
 
-    # The library's debug log holds whole response bodies, secrets and all.
+    # The one prints whole bodies, secrets and all; the other what we say ourselves.
     logging.getLogger("kubernetes_asyncio.client.rest").setLevel(logging.INFO)
+    logging.getLogger("kubernetes_asyncio.config").setLevel(logging.CRITICAL)
     configuration = client.Configuration()
     try:
-        if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-            config.load_incluster_config(  # type: ignore[no-untyped-call]
-                client_configuration=configuration
+        if access.paths:
+            await config.load_kube_config(
+                config_file=os.pathsep.join(map(str, access.paths)),
+                context=access.context,
+                client_configuration=configuration,
+                persist_config=False,
             )
         else:
-            await config.load_kube_config(
-                config_file=kubeconfig, context=context, client_configuration=configuration
-            )
-    except (config.ConfigException, OSError, ValueError, TypeError, KeyError) as wrong:
-        raise await _unusable(kubeconfig, context, wrong) from wrong
-    configuration.retries = False
-    return client.ApiClient(configuration)
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        made = client.ApiClient(configuration)
+    except (config.ConfigException, yaml.YAMLError, OSError, *_MALFORMED) as wrong:
+        raise ConfigurationInvalid(
+            f"the credentials of {access.context or 'the service account'} cannot be used: "
+            f"{' '.join(str(wrong).split())[:300] or type(wrong).__name__}",
+            hint="`kubectl auth whoami` uses the same ones",
+        ) from wrong
+    made.user_agent = f"rollout-ledger/{__version__}"
+    for name, value in access.impersonation:
+        made.set_default_header(name, value)
+    return made
 
 
-async def _unusable(
-    kubeconfig: str | None, context: str | None, wrong: Exception
-) -> ConfigurationInvalid:
-    from kubernetes_asyncio import config
+async def _accept(answer: Any) -> None:
+    if answer.status not in (200, 201):
+        try:
+            raw = await answer.content.read(REFUSAL_BYTES)
+        except _broken():
+            raw = b""
+        retry_after = answer.headers.get("Retry-After", "")
+        raise refusal(raw, code=answer.status, retry_after=retry_after)
+    if "json" not in answer.headers.get("Content-Type", ""):
+        raise ClusterUnreachable(
+            "Error from server: its answer is not an API server's",
+            hint="something in between answers for it: check the kubeconfig's server and any proxy",
+        )
 
-    named = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+
+async def _lines(answer: Any) -> AsyncGenerator[bytes | LongLine, None]:
+    splitter = LineSplitter()
     try:
-        contexts, _ = config.list_kube_config_contexts(config_file=kubeconfig)
-        names = sorted(str(entry["name"]) for entry in contexts)
-    except Exception:  # noqa: BLE001 - the file itself is at fault, and `wrong` says how
-        reason = str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
-        return ConfigurationInvalid(
-            f"{named} cannot be used: {reason}",
-            hint="name a kubeconfig with --kubeconfig or the environment's KUBECONFIG",
-        )
-    if context and context not in names:
-        return ConfigurationInvalid(
-            f'context "{context}" does not exist in {named}',
-            hint=f"it has: {', '.join(names) or 'none'}",
-        )
-    return ConfigurationInvalid(f"{named} cannot be used: {wrong}", hint="see kubectl config view")
+        async for chunk in answer.content.iter_any():
+            for line in splitter.feed(chunk):
+                yield line
+    except _broken():
+        # A watch may end in any way: the next one goes on from the last whole line.
+        return
 
 
-def _unreachable(host: str, wrong: BaseException) -> ClusterUnreachable:
+def _selector(stream: Stream) -> list[tuple[str, str]]:
+    selector = stream.kind.field_selector
+    return [("fieldSelector", selector)] if selector else []
+
+
+def _timeout(deadlines: Deadlines, total_seconds: float, pause_seconds: float) -> Any:
     import aiohttp
 
-    server = host.partition("://")[2] or host
-    if isinstance(wrong, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-        return ClusterUnreachable(
-            f"the certificate of {server} is not trusted: {wrong}",
-            hint="check certificate-authority-data in the kubeconfig",
-        )
-    if isinstance(wrong, aiohttp.ClientConnectorError):
-        return ClusterUnreachable(
-            f"The connection to the server {server} was refused"
-            " - did you specify the right host or port?",
-            hint=str(wrong.os_error) if wrong.os_error else "",
-        )
-    if isinstance(wrong, TimeoutError | asyncio.TimeoutError):
-        return ClusterUnreachable(f"the server {server} does not answer in time")
-    return ClusterUnreachable(f"the server {server} cannot be reached: {wrong}")
+    return aiohttp.ClientTimeout(
+        total=total_seconds,
+        connect=deadlines.connect_seconds,
+        sock_connect=deadlines.connect_seconds,
+        sock_read=pause_seconds,
+    )
 
 
-async def _refuse(response: Any, path: str) -> None:
-    """Translate a status other than success, once."""
-    text = (await response.content.read(64 * 1024)).decode("utf-8", "replace")
-    response.close()
-    message = _status_message(text)
-    match response.status:
-        case 410:
-            raise Expired(message)
-        case 401:
-            raise Unauthorized(
-                "You must be logged in to the server (Unauthorized)",
-                hint="the token is wrong or expired: get a new one, then try again",
-            )
-        case 403:
-            raise Forbidden(
-                f"Error from server (Forbidden): {message}",
-                hint="the watcher needs get, list and watch: see compose/kubernetes/rbac.yaml",
-            )
-        case 429 | 503 if (after := response.headers.get("Retry-After", "")).isdigit():
-            raise Throttled(f"the API server is busy ({path})", after_seconds=float(after))
-        case status:
-            raise ClusterUnreachable(f"the API server answers {status}: {message}")
+def _broken() -> tuple[type[BaseException], ...]:
+    """Everything that the network can do to a request."""
+    import aiohttp
 
-
-def _status_message(text: str) -> str:
-    """The message of a Status; the first line of anything else, cut, since it may hold anything."""
-    try:
-        status = json.loads(text)
-        return str(status["message"])[:500]
-    except (ValueError, KeyError, TypeError):
-        lines = text.strip().splitlines()
-        return lines[0][:120] if lines else "no message"
+    return (aiohttp.ClientError, OSError, TimeoutError)

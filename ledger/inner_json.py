@@ -11,11 +11,11 @@ from typing import Any
 
 def parsed(text: str) -> Any:
     """The JSON that a text is, or None where it is none; None too where a name occurs twice in one
-    object, for the first of the two would go unseen.
+    object, for the first of the two would go unseen. Raises RecursionError where it is too deep.
     """
     try:
         return json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 

@@ -108,27 +108,27 @@ class Observer:
     def _object(
         self, fact: str, raw_object: bytes, kind: Kind, at: datetime, snapshot: str
     ) -> Envelope | None:
-        document = from_bytes(raw_object)
-        if not is_kept(kind, document):
+        document = _object_of(kind, from_bytes(raw_object))
+        if document is None:
             self.dropped[kind.plural] += 1
             return None
-        document["apiVersion"], document["kind"] = kind.api_version, kind.name
         metadata = document["metadata"]
         ref = ObjectRef(
             kind.plural, metadata.get("namespace", ""), metadata["name"], metadata["uid"]
         )
+        # Whatever can fail comes before a number is taken: a hole in them is lost data.
+        payload = self._payload(document, raw_object)
         attributes = self._attributes(fact, ref.subject, at) | {
             "objectuid": ref.uid,
             "resourceversion": metadata["resourceVersion"],
             "objectgeneration": metadata.get("generation", 0),
             "snapshot": snapshot,
         }
-        return self._sealed(attributes, document, raw_object)
+        return self._sealed(attributes, *payload)
 
     def _sealed(
-        self, attributes: dict[str, Any], document: Mapping[str, Any], raw_object: bytes
+        self, attributes: dict[str, Any], data: bytes | None, marks: dict[str, Any]
     ) -> Envelope:
-        data, marks = self._payload(document, raw_object)
         suffix = "/deleted" if attributes["type"] == "rollout-ledger.deleted.v1" else ""
         content = short_digest(data) if data else marks["withhelddigest"][:16]
         version = f"{attributes['objectuid']}/{attributes['resourceversion']}"
@@ -136,7 +136,7 @@ class Observer:
         return seal(attributes, data)
 
     def _payload(
-        self, document: Mapping[str, Any], raw_object: bytes
+        self, document: dict[str, Any], raw_object: bytes
     ) -> tuple[bytes | None, dict[str, Any]]:
         try:
             redacted = self.redactor.redact(document)
@@ -165,6 +165,26 @@ class Observer:
             "instance": self.instance,
             "sequence": self.sequence,
         }
+
+
+def _object_of(kind: Kind, raw: Any) -> dict[str, Any] | None:
+    """The object with the kind and apiVersion that list items lack; None when it is not kept.
+
+    Raises ValueError for what is not an object of this kind: the fold would reject its record.
+    """
+    try:
+        metadata = raw["metadata"]
+        version, uid, name = metadata["resourceVersion"], metadata["uid"], metadata["name"]
+        if not (uid and name and version.isascii() and version.isdigit()):
+            raise ValueError("an object without a name, a uid or a resourceVersion")
+        if not isinstance(metadata.get("generation", 0), int):
+            raise ValueError("an object whose generation is not a number")
+        if not is_kept(kind, raw):
+            return None
+        raw["apiVersion"], raw["kind"] = kind.api_version, kind.name
+    except (TypeError, AttributeError):
+        raise ValueError("not an object of this kind") from None
+    return dict(raw)
 
 
 def local_gap(cluster: str, *, at: datetime, cause: str, details: Mapping[str, Any]) -> Envelope:

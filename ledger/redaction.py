@@ -161,7 +161,7 @@ class Redactor:
                 new = new and new[0]
             elif new is _Mark.COMMAND:
                 new = self._argument(value) if index == 0 else self._changed(value)
-            elif flag and not value.startswith("-"):
+            elif flag and not _FLAG.match(value):
                 new = self._tables[_Context.NAMES][flag][value]
             elif program:
                 new = self._argument_of(program, value)
@@ -203,10 +203,10 @@ class Redactor:
         return None if NO_SECRET.fullmatch(text) else self._changed(text)
 
     def _text(self, text: str) -> str | None:
-        inner = parsed(text) if text.lstrip()[:1] in ("{", "[", '"') else None
-        if inner is None:
-            return self._tagged(text)
         try:
+            inner = parsed(text) if text.lstrip()[:1] in ("{", "[", '"') else None
+            if inner is None:
+                return self._tagged(text)
             changed = self._list([inner], self._tables[_Context.NAMES][""])
         except RecursionError:
             return self._changed(text)

@@ -1,14 +1,14 @@
 """A recording of a real cluster, taken down the same line as a live one.
 
-The recorded times are the clock; what the API server said then is sealed, redacted and appended as
-it would have been. Only the reading of the network is left out.
+The recorded times are the clock; what the API server said then is observed, sealed and appended as
+it would have been. Only the network is left out.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,18 @@ from typing import Any
 import msgspec
 import zstandard
 
+from ledger.answers import Expired
 from ledger.envelope import Envelope
-from ledger.errors import LogUnusable
+from ledger.errors import ClusterUnreachable, LogUnusable
 from ledger.log import Log
 from ledger.model import KIND_BY_PLURAL, parse_timestamp
 from ledger.observe import Observer, Stream
-from ledger.watch import take_line, take_list
-from ledger.watcher import BATCH_RECORDS, HEARTBEAT_SECONDS
+from ledger.outbox import BATCH_BYTES, BATCH_RECORDS
+from ledger.stream import Standing, StreamObserver, heartbeat
+from ledger.watcher import HEARTBEAT_SECONDS
 
 FORMAT = 1
+OPERATIONS = ("list", "watch", "audit", "step", "end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +53,27 @@ class Replayed:
 async def replay(path: Path, log: Log, observer_of: Callable[[str], Observer]) -> Replayed:
     """Append a whole recording to a log; `observer_of` makes the observer of its cluster.
 
-    Raises LogUnusable for a file that is not a recording.
+    Raises LogUnusable for a file that is not a recording, or not a whole one; what came before the
+    damage is then in the log, as after a crash.
     """
     header, lines = read_recording(path)
-    observer = observer_of(str(header["cluster"]))
+    playing = _Playing(observer_of(str(header["cluster"])), parse_timestamp(header["began_at"]))
+    began_at = playing.at
     batch: list[Envelope] = []
-    count = appended = 0
-    began_at = ended_at = parse_timestamp(header["began_at"])
-    for count, sealed in _sealed(observer, lines, began_at):  # noqa: B007 - the last one is told
-        batch += sealed.envelopes
-        ended_at = sealed.at
-        if len(batch) >= BATCH_RECORDS:
-            await log.append(batch)
-            appended, batch = appended + len(batch), []
+    count = records = size = 0
+    for line in lines:
+        count += 1
+        for envelope in playing.envelopes(line):
+            batch.append(envelope)
+            size += len(envelope.value)
+            if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
+                await log.append(batch)
+                records, batch, size = records + len(batch), [], 0
     if batch:
         await log.append(batch)
-    return Replayed(count, appended + len(batch), began_at, ended_at)
+    if not playing.has_ended:
+        raise LogUnusable(f"{path} is a damaged recording: it has no end")
+    return Replayed(count, records + len(batch), began_at, playing.at)
 
 
 def read_recording(path: Path) -> tuple[dict[str, Any], Iterator[Recorded]]:
@@ -76,62 +84,61 @@ def read_recording(path: Path) -> tuple[dict[str, Any], Iterator[Recorded]]:
     raw_lines = _raw_lines(path)
     try:
         header = msgspec.json.decode(next(raw_lines, b""))
-        if header["op"] != "header" or header["format"] != FORMAT:
+        if header["op"] != "header" or header["format"] != FORMAT or not header["cluster"]:
             raise ValueError("it has no header of a known format")
+        parse_timestamp(header["began_at"])
     except (msgspec.DecodeError, ValueError, KeyError, TypeError) as wrong:
         raise LogUnusable(f"{path} is not a recording: {wrong}") from None
     return header, (_recorded(path, raw_line) for raw_line in raw_lines)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sealed:
+@dataclass(slots=True)
+class _Playing:
+    """The streams of a recording so far, and the recorded time."""
+
+    observer: Observer
     at: datetime
-    envelopes: list[Envelope]
+    has_ended: bool = False
+    _streams: dict[str, StreamObserver] = field(default_factory=dict)
+    _next_beat: datetime = field(init=False)
 
+    def __post_init__(self) -> None:
+        self._next_beat = self.at + timedelta(seconds=HEARTBEAT_SECONDS)
 
-def _sealed(
-    observer: Observer, lines: Iterator[Recorded], began_at: datetime
-) -> Iterator[tuple[int, _Sealed]]:
-    cursors: dict[str, str] = {}
-    next_beat = began_at + timedelta(seconds=HEARTBEAT_SECONDS)
-    for count, line in enumerate(lines, start=1):
-        envelopes = []
-        while line.at >= next_beat:
-            envelopes.append(_heartbeat(observer, cursors, next_beat))
-            next_beat += timedelta(seconds=HEARTBEAT_SECONDS)
-        if line.op in ("list", "watch"):
-            envelopes += _taken(observer, cursors, line)
+    def envelopes(self, line: Recorded) -> Iterator[Envelope]:
+        """What a watcher would have appended from the line before to this one."""
+        while self._next_beat <= line.at:
+            yield heartbeat(self.observer, list(self._streams.values()), at=self._next_beat)
+            self._next_beat += timedelta(seconds=HEARTBEAT_SECONDS)
+        self.at = line.at
+        if line.op == "list":
+            yield from self._listed(line)
+        elif line.op == "watch":
+            yield from self._watched(self._streams[line.stream], line)
         elif line.op == "end":
-            envelopes += _stopped(observer, cursors, line.at)
-        yield count, _Sealed(line.at, envelopes)
+            self.has_ended = True
+            for stream in self._streams.values():
+                yield stream.stop(at=line.at)
 
+    def _listed(self, line: Recorded) -> Iterator[Envelope]:
+        stream = self._streams.get(line.stream)
+        if stream is None:
+            stream = StreamObserver(Stream(KIND_BY_PLURAL[line.stream], "*"), self.observer)
+            self._streams[line.stream] = stream
+            yield from stream.start(Standing(), at=line.at)
+        yield from stream.listed(line.raw.encode(), at=line.at)
+        stream.accept()
 
-def _taken(observer: Observer, cursors: dict[str, str], line: Recorded) -> list[Envelope]:
-    stream = Stream(KIND_BY_PLURAL[line.stream], "*")
-    raw = line.raw.encode()
-    if line.op == "list":
-        start = observer.coverage("stream-start", stream, at=line.at, mode="listed", cursor=None)
-        listed = list(take_list(observer, stream, raw, line.at))
-        cursors[stream.key] = msgspec.json.decode(raw)["metadata"]["resourceVersion"]
-        return [start, *listed]
-    taken = take_line(observer, stream, raw, line.at)
-    cursors[stream.key] = taken.version or cursors.get(stream.key, "")
-    return [taken.envelope] if taken.envelope else []
-
-
-def _heartbeat(observer: Observer, cursors: dict[str, str], at: datetime) -> Envelope:
-    streams = [
-        {"kind": kind, "scope": scope, "cursor": cursor, "state": "live"}
-        for (kind, _, scope), cursor in ((key.partition("/"), c) for key, c in cursors.items())
-    ]
-    return observer.coverage("heartbeat", None, at=at, streams=streams)
-
-
-def _stopped(observer: Observer, cursors: dict[str, str], at: datetime) -> list[Envelope]:
-    return [
-        observer.coverage("stream-stop", Stream(KIND_BY_PLURAL[kind], scope), at=at, cursor=cursor)
-        for (kind, _, scope), cursor in ((key.partition("/"), c) for key, c in cursors.items())
-    ]
+    def _watched(self, stream: StreamObserver, line: Recorded) -> Iterator[Envelope]:
+        try:
+            envelope = stream.watched(line.raw.encode(), at=line.at)
+        except Expired as ending:
+            yield from stream.expire(ending.cause, at=line.at)
+        except ClusterUnreachable:
+            stream.connected = False
+        else:
+            stream.accept()
+            yield from (envelope,) if envelope else ()
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:
@@ -145,7 +152,9 @@ def _raw_lines(path: Path) -> Iterator[bytes]:
 def _recorded(path: Path, raw_line: bytes) -> Recorded:
     try:
         line = msgspec.json.decode(raw_line)
-        at = parse_timestamp(line["at"])
-        return Recorded(at, line["op"], line.get("stream", ""), line.get("raw", ""))
+        op, stream, raw = line["op"], line.get("stream", ""), line.get("raw", "")
+        if op not in OPERATIONS or (op in ("list", "watch") and stream not in KIND_BY_PLURAL):
+            raise ValueError(f"a line of an unknown kind, {op!r} {stream!r}")
+        return Recorded(parse_timestamp(line["at"]), op, stream, raw)
     except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError) as wrong:
         raise LogUnusable(f"{path} is a damaged recording: {wrong}") from None

@@ -1,128 +1,245 @@
-"""Where a watcher goes on: read from the end of the log, which is the only memory it has.
+"""Where a watcher goes on: read backwards from the end of the log, the only memory it has.
 
-A cursor is the resourceVersion up to which everything of a stream is in the log. The latest
-snapshot-end or heartbeat gives one; the watch records that the same process wrote after it move it
-on. Listed states never do, so a crash inside a snapshot starts the snapshot again.
+A stream's cursor is the resourceVersion up to which everything of it is in the log. The latest
+snapshot-end, heartbeat, stream-stop or resumed stream-start gives one; what the same process
+watched after it moves it on. Listed states never do, so a crash inside a snapshot starts it
+again, and a gap that is still open stays the same gap.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from ledger.envelope import Document, parse
-from ledger.errors import LogTruncated, OtherCluster, PoisonRecord
+import msgspec
+
+from ledger.errors import LogTruncated, OtherCluster
 from ledger.keep import FILTER_VERSION
 from ledger.log import Log
-from ledger.model import NOWHERE, Position
+from ledger.model import Position, Record
 from ledger.observe import Stream
+from ledger.stream import OpenGap, Standing
 
 FIRST_CHUNK_RECORDS = 500
-FACTOR = 4
+LARGEST_CHUNK_RECORDS = 8_000
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """What the log says to a watcher that starts: a cursor for each stream that has one (by its
-    key), the redaction key and policy last used, and the cluster epoch."""
+    """What the log says to a watcher that starts."""
 
-    cursors: Mapping[str, str]
+    cursors: Mapping[str, Standing]
+    """Where each stream stands, by its key; streams that the log does not speak of are missing."""
+
     redaction_key: str = ""
+    """Id of the key last used; empty when nothing was written yet."""
+
+    redaction_policy: str = ""
     epoch: int = 1
+
+
+async def read_resume(log: Log, streams: Sequence[Stream], *, cluster: str) -> Resume:
+    """Read as much of the log's end as it takes to know where every stream stands.
+
+    Raises OtherCluster when the log is another cluster's. Records that cannot be read are passed
+    over here; the consumer names them.
+    """
+    tail = _Tail(cluster, {stream.key for stream in streams})
+    await _read(log, tail)
+    return tail.resume()
+
+
+async def read_redaction_key(log: Log) -> str:
+    """Id of the redaction key that the last watcher of this log used; empty when there was none."""
+    tail = _Tail("", set())
+    await _read(log, tail)
+    return tail.resume().redaction_key
+
+
+async def _read(log: Log, tail: _Tail) -> None:
+    end, size = await log.head() + 1, FIRST_CHUNK_RECORDS
+    while end > 0 and not tail.is_known:
+        begin = max(0, end - size)
+        records, begin = await _records(log, begin, end)
+        for record in reversed(records):
+            tail.take(record)
+        end, size = begin, min(size * 2, LARGEST_CHUNK_RECORDS)
+
+
+async def _records(log: Log, begin: int, end: int) -> tuple[list[Record], int]:
+    """The records from `begin` to before `end`, and 0 for `begin` when retention has removed some:
+    nothing older is there."""
+    records: list[Record] = []
+    position, oldest = begin, begin
+    while position < end:
+        try:
+            read = await log.read(Position(position - 1), end - position)
+        except LogTruncated:
+            position, oldest = (position + end + 1) // 2, 0
+            records.clear()
+            continue
+        if not read:
+            break
+        records += [record for record in read if record.position < end]
+        position = read[-1].position + 1
+    return records, oldest
+
+
+class _Attributes(msgspec.Struct, gc=False):
+    id: str
+    type: str
+    source: str
+    time: str
+    epoch: int
+    instance: str
+    subject: str = ""
+    resourceversion: str = ""
+    snapshot: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Redaction(msgspec.Struct):
+    key: str
+    policy: str
+
+
+class _Mark(msgspec.Struct):
+    kind: str = ""
+    scope: str = ""
+    cursor: str | None = None
+    resource_version: str | None = None
+    seen_at: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}/{self.scope}"
+
+    @property
+    def version(self) -> str:
+        version = self.cursor or self.resource_version or ""
+        return version if version.isascii() and version.isdigit() else ""
+
+
+class _Coverage(_Mark):
+    filter: int = 0
+    redaction: _Redaction | None = None
+    streams: list[_Mark] | None = None
+
+
+class _Gap(msgspec.Struct):
+    cause: str
+    state: str
+    kind: str = ""
+    scope: str = ""
+    gap: str = ""
+
+
+_attributes_decoder = msgspec.json.Decoder(_Attributes)
+_coverage_decoder = msgspec.json.Decoder(_Coverage)
+_gap_decoder = msgspec.json.Decoder(_Gap)
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What one process watched of one stream after the coverage record yet to be found."""
+
+    version: int
+    at: str
 
 
 @dataclass(slots=True)
 class _Tail:
-    """What the end of the log tells, read forward."""
+    """What the end of the log tells, the newest record first."""
 
-    cursors: dict[str, tuple[str, str]] = field(default_factory=dict)
-    redaction_key: str = ""
+    cluster: str
+    wanted: set[str]
     epoch: int = 1
+    newest: _Coverage | None = None
+    foreign: str = ""
+    standings: dict[str, Standing] = field(default_factory=dict)
+    _watched: dict[tuple[str, str], _Watched] = field(default_factory=dict)
+    _open: defaultdict[str, list[OpenGap]] = field(default_factory=lambda: defaultdict(list))
+    _closed: set[str] = field(default_factory=set)
 
-    def take(self, document: Document, streams: Mapping[str, Stream]) -> None:
-        self.epoch = max(self.epoch, document.epoch)
-        if document.fact == "coverage" and isinstance(document.data, dict):
-            self._take_coverage(document, document.data, streams)
-        elif document.fact in ("state", "deleted") and not document.snapshot:
-            self._take_watched(document, streams)
+    @property
+    def is_known(self) -> bool:
+        """Nothing older can add to what is known."""
+        return self.newest is not None and self.wanted <= self.standings.keys()
 
-    def _take_coverage(
-        self, document: Document, data: Mapping[str, Any], streams: Mapping[str, Stream]
-    ) -> None:
-        redaction = data.get("redaction")
-        if isinstance(redaction, dict):
-            self.redaction_key = str(redaction.get("key", ""))
-        if data.get("filter") != FILTER_VERSION:
-            return
-        for key, cursor in _cursors(data):
-            if key in streams and cursor:
-                self.cursors[key] = (document.instance, cursor)
-
-    def _take_watched(self, document: Document, streams: Mapping[str, Stream]) -> None:
-        ref = document.ref
-        for key in (f"{ref.plural}/*", f"{ref.plural}/{ref.namespace}"):
-            instance, cursor = self.cursors.get(key, ("", ""))
-            if instance == document.instance and document.version_number > int(cursor):
-                self.cursors[key] = (instance, document.resourceversion)
-
-
-async def read_resume(log: Log, streams: Sequence[Stream], *, cluster: str) -> Resume:
-    """Read as much of the log's end as it takes to know every stream's cursor.
-
-    Raises OtherCluster when the log is not this cluster's. Records that cannot be read are passed
-    over here; the consumer names them.
-    """
-    wanted = {stream.key: stream for stream in streams}
-    head = await log.head()
-    await _refuse_other_cluster(log, cluster)
-    size = FIRST_CHUNK_RECORDS
-    while True:
-        after = Position(max(NOWHERE, head - size))
-        tail = _Tail()
-        async for document in _documents(log, after, head):
-            tail.take(document, wanted)
-        if after == NOWHERE or (tail.redaction_key and set(wanted) <= set(tail.cursors)):
-            cursors = {key: cursor for key, (_, cursor) in tail.cursors.items()}
-            return Resume(cursors, tail.redaction_key, tail.epoch)
-        size *= FACTOR
-
-
-async def _documents(log: Log, after: Position, head: Position) -> AsyncIterator[Document]:
-    while after < head:
+    def take(self, record: Record) -> None:
+        """Go one record back. Raises OtherCluster when a watcher of another cluster wrote it."""
         try:
-            records = await log.read(after, FIRST_CHUNK_RECORDS)
-        except LogTruncated:
-            after = Position(after + 1)
-            continue
-        if not records:
+            document = _attributes_decoder.decode(record.value)
+            if self.cluster and document.source != f"/clusters/{self.cluster}":
+                self._take_foreign(document)
+            elif document.type == "rollout-ledger.coverage.v1":
+                self._take_coverage(document, _coverage_decoder.decode(document.data))
+            elif document.type == "rollout-ledger.gap.v1":
+                self._take_gap(document, _gap_decoder.decode(document.data))
+            elif document.resourceversion and not document.snapshot:
+                self._take_watched(document)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
-        for record in records:
-            try:
-                if not record.damage:
-                    yield parse(record.value)
-            except PoisonRecord:
-                continue
-        after = records[-1].position
 
+    def resume(self) -> Resume:
+        """All of it. Raises OtherCluster when no record is of this cluster."""
+        if self.newest is None and self.foreign:
+            raise _other(self.foreign, self.cluster)
+        gapped = {
+            key: Standing(gaps=tuple(gaps))
+            for key, gaps in self._open.items()
+            if gaps and key not in self.standings
+        }
+        redaction = (self.newest and self.newest.redaction) or _Redaction("", "")
+        return Resume(self.standings | gapped, redaction.key, redaction.policy, self.epoch)
 
-async def _refuse_other_cluster(log: Log, cluster: str) -> None:
-    head = await log.head()
-    async for document in _documents(log, Position(max(NOWHERE, head - 20)), head):
-        found = document.source.removeprefix("/clusters/")
-        if found != cluster:
-            raise OtherCluster(
-                f"the log is of cluster {found}, the API server of cluster {cluster}",
-                hint="give each cluster its own --data folder or topic",
+    def _take_foreign(self, document: _Attributes) -> None:
+        # Only watchers write coverage: the newest says whose log this is. Other records may have
+        # been put into a topic by anybody, and the fold rejects them.
+        self.foreign = self.foreign or document.source.removeprefix("/clusters/")
+        if self.newest is None and document.type == "rollout-ledger.coverage.v1":
+            raise _other(self.foreign, self.cluster)
+
+    def _take_coverage(self, document: _Attributes, coverage: _Coverage) -> None:
+        if self.newest is None:
+            self.newest, self.epoch = coverage, document.epoch
+        for mark in coverage.streams or (coverage,):
+            if mark.version and mark.key in self.wanted - self.standings.keys():
+                stale = coverage.filter != FILTER_VERSION
+                self.standings[mark.key] = self._standing(mark, document, refiltered=stale)
+
+    def _standing(self, mark: _Mark, document: _Attributes, *, refiltered: bool) -> Standing:
+        watched = self._watched.get((mark.key, document.instance))
+        version = max(int(mark.version), watched.version if watched else 0)
+        seen_at = watched.at if watched else mark.seen_at or document.time
+        return Standing(str(version), seen_at, tuple(self._open[mark.key]), refiltered)
+
+    def _take_gap(self, document: _Attributes, gap: _Gap) -> None:
+        key = f"{gap.kind}/{gap.scope}"
+        if gap.state == "closed":
+            self._closed.add(gap.gap)
+        elif key in self.wanted - self.standings.keys() and document.id not in self._closed:
+            self._open[key].append(OpenGap(document.id, gap.cause))
+
+    def _take_watched(self, document: _Attributes) -> None:
+        if not document.resourceversion.isdigit():
+            return
+        version = int(document.resourceversion)
+        for key in self._keys_of(document.subject):
+            watched = self._watched.setdefault(
+                (key, document.instance), _Watched(version, document.time)
             )
+            watched.version = max(watched.version, version)
+
+    def _keys_of(self, subject: str) -> Iterable[str]:
+        _, plural, *path = subject.split("/")
+        keys = [f"{plural}/*", f"{plural}/{path[0]}" if len(path) == 2 else ""]
+        return (key for key in keys if key in self.wanted and key not in self.standings)
 
 
-def _cursors(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if data.get("mark") == "snapshot-end":
-        yield f"{data.get('kind')}/{data.get('scope')}", str(data.get("resource_version") or "")
-    elif data.get("mark") in ("heartbeat", "stream-stop"):
-        streams = data["streams"] if data["mark"] == "heartbeat" else [data]
-        for stream in streams if isinstance(streams, list) else ():
-            if isinstance(stream, dict):
-                cursor = str(stream.get("cursor") or "")
-                yield f"{stream.get('kind')}/{stream.get('scope')}", cursor
+def _other(found: str, cluster: str) -> OtherCluster:
+    return OtherCluster(
+        f"the log is of cluster {found}, the API server of cluster {cluster}",
+        hint="give each cluster its own --data folder or topic",
+    )

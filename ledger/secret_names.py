@@ -38,17 +38,24 @@ def announces(name: str, value: str) -> bool:
 @lru_cache(4096)
 def says(name: str) -> Says:
     """What the name of an env entry, flag, header, annotation or field says about its value. Words
-    are those of snake_case, kebab-case and camelCase; before a slash stands only a prefix.
+    are those of snake_case, kebab-case and camelCase; before a slash stands only a prefix. What is
+    left of a name that held a secret itself says nothing.
     """
+    if TAG.search(name):
+        return Says.NOTHING
     words = [word.lower() for word in _WORD.findall(name.rpartition("/")[2])]
     while words and words[-1].isdigit():
         words.pop()
-    if not words or words[-1] in _ABOUT or words[0] in _NEGATIONS or name.startswith(_INJECTOR):
+    joined = "".join(words)
+    if joined in _WHOLE:
+        return Says.SECRET
+    if joined in ("pwd", "oldpwd"):
+        return Says.SECRET_OR_PATH
+    if not words or words[-1] in _ABOUT or words[0] in _COUNTS or name.startswith(_INJECTOR):
         return Says.NOTHING
     key = any(a in _KEYS and b in ("key", "keys") for a, b in pairwise(words))
     secret = any(word in _SECRETS or word.endswith(_ENDINGS) for word in words)
-    joined = "".join(words)
-    secret = secret or "connectionstring" in joined or joined in _WHOLE
+    secret = secret or "connectionstring" in joined or "apikey" in joined
     if words[-1] in _PLACES:
         return Says.SECRET_OR_PATH if secret or key else Says.NOTHING
     if secret:
@@ -60,7 +67,7 @@ def is_bare_hash(name: str, value: str) -> bool:
     """True when the value is nothing but 32 or more hex digits, and no word of the name (`checksum/
     config`, `containerID`) explains them.
     """
-    if _HEX.fullmatch(value) is None:
+    if _HEX.fullmatch(value) is None or TAG.search(name):
         return False
     return _DIGESTS.isdisjoint(word.lower() for word in _WORD.findall(name))
 
@@ -84,7 +91,7 @@ def _is_random(run: str) -> bool:
     parts = [part for part in re.split(r"[-_/+=]+", run) if part]
     letters = "".join(parts)
     # Words and UUIDs are short between separators; in base64 a separator is rare.
-    if len(letters) < 28 or len(letters) < 10 * len(parts) or _HEX.fullmatch(letters):
+    if len(letters) < 28 or len(letters) < 8 * len(parts) or _HEX.fullmatch(letters):
         return False
     kinds = ["d" if c.isdigit() else "u" if c.isupper() else "l" for c in letters]
     changes = sum(a != b for a, b in pairwise(kinds)) / len(kinds)
@@ -92,7 +99,7 @@ def _is_random(run: str) -> bool:
     if len(letters) - digits < 6:
         return False
     if "u" in kinds and "l" in kinds:
-        return changes >= (0.35 if digits else 0.42)
+        return changes >= (0.34 if digits else 0.38)
     return digits >= 4 and changes >= 0.22
 
 
@@ -119,18 +126,18 @@ _KEYS = _words(
     " service session shared sign signing ssh sse ssl storage tls unseal webhook"
 )
 _PLACES = _words("file files filename path paths dir directory folder location store keystore")
-_NEGATIONS = _words("no skip disable without")
+_COUNTS = _words("no skip disable without max min num")
 _ABOUT = _words(
     "addr address agent algorithm annotation annotations arn audience audiences auth backend"
-    " backends bucket check claim class controller count days driver duration enabled encoder"
-    " encoding encryption endpoint engine expiration expire expires expiry format group header"
-    " headers host hours interval issuer kind label labels length lifetime limit manager max"
-    " method min minutes mode mount ms name names namespace namespaces operator period"
-    " permission policy port prefix projection prompt provider providers query ref reference"
-    " references refs region rejected reload requests required reviewer reviews role roles"
-    " rotation rule rules scope scopes seconds secs server service signature size socket spec"
-    " stdin strategy strength suffix sync timeout ttl type types uri url urls usage user"
-    " username validation version volume"
+    " backends bucket check claim class controller count days domain driver duration enabled"
+    " encoder encoding encryption endpoint engine expiration expire expires expiry format"
+    " group header headers host hours interval issuer kind label labels length lifetime limit"
+    " manager max method min minutes mode mount ms name names namespace namespaces operator"
+    " period permission policy port prefix projection prompt provider providers query ref"
+    " reference references refs region rejected reload requests required reviewer reviews role"
+    " roles rotation rule rules scope scopes seconds secs secure server service signature size"
+    " socket spec stdin strategy strength suffix sync timeout ttl type types uri url urls"
+    " usage user username validation version volume"
 )
 _DIGESTS = _words(
     "build checksum commit container digest etag fingerprint guid hash id image md5 ref rev"

@@ -14,7 +14,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ledger.secret_names import ATTACHED, NO_SECRET, PROGRAMS, TAG, Says, announces, random_parts, says
+from ledger.secret_names import (
+    ATTACHED,
+    NO_SECRET,
+    PROGRAMS,
+    TAG,
+    Says,
+    announces,
+    random_parts,
+    says,
+)
 
 
 def secret_spans(text: str, *, beside_names: bool) -> list[tuple[int, int]]:
@@ -58,7 +67,9 @@ class Rule:
             if name is not None and says(name) is Says.NOTHING:
                 continue
             # Values may reach far; to look again into one that is already hidden costs the square.
-            value = self.value.match(text, found.end()) if self.value and found.end() >= done else None
+            value = (
+                self.value.match(text, found.end()) if self.value and found.end() >= done else None
+            )
             start, end = _hidden(value or found) if value or not self.value else (0, 0)
             secret = _without_tail(text[start:end])
             if not NO_SECRET.fullmatch(secret) and (name is None or announces(name, secret)):
@@ -210,7 +221,7 @@ def _flags_of(program: str) -> str:
 PAIRS: tuple[Rule, ...] = (
     _rule(
         "name=value",
-        _NAME + r"(?:\\*[\"'])?\]?[ \t]*(?:=>|:=|=(?![=~>]))[ \t]*" + _VALUE,
+        _NAME + r"(?:\\{0,8}[\"'])?\]?[ \t]*(?:=>|:=|=(?![=~>]))[ \t]*",
         (
             "API_TOKEN=«hunter2» exec nginx",
             "--db.password=«hunter2» -v",
@@ -231,25 +242,28 @@ PAIRS: tuple[Rule, ...] = (
             'test "$TOKEN" == x',
             "ALLOW_EMPTY_PASSWORD=yes",
         ),
+        value=_VALUE,
     ),
     _rule(
         "--flag value",
-        r"(?<![\w-])(?P<name>--?[A-Za-z][\w.-]{0,120})(?:[ \t]|\\\n)+(?![-|&;<>])" + _VALUE,
+        r"(?<![\w-])(?P<name>--?[A-Za-z][\w.-]{0,120})(?:[ \t]|\\\n)+(?![-|&;<>])",
         ("tool --db-password «hunter2» --v", "keytool -storepass «changeit»"),
         ("--token-ttl 3600", "--password --user x", "--private-key /etc/tls/key.pem"),
+        value=_VALUE,
     ),
     _rule(
         "quoted name",
-        r"(?P<q>\\{0,8}[\"'])(?P<name>[\w.@/ -]{1,120})(?P=q)[ \t]*:\s*" + _VALUE,
+        r"(?P<q>\\{0,8}[\"'])(?P<name>[\w.@/ -]{1,120})(?P=q)[ \t]*:\s*",
         ('curl -d {"user":"a","password":"«hunter2»"}', r"{\"api_key\": \"«hunter2»\"}"),
         ('{"secretName":"db"}', 'volume "db-secret" not found'),
+        value=_VALUE,
     ),
     _rule(
         "line of a configuration file",
-        r"(?:^|(?<=\n))[ \t]*(?:- )?(?P<name>[A-Za-z_][\w.-]{0,120}):[ \t]+(?![|>&!])"
-        r"(?:(?=[\"'])" + _VALUE + r"|(?P<secret>[^\s\"'][^\n]*))",
+        r"(?:^|(?<=\n))[ \t]*(?:- )?(?P<name>[A-Za-z_][\w.-]{0,120}):[ \t]+(?![|>&!])",
         ("user: a\npassword: «correct horse»\n", "  token: '«hunter2»'"),
         ("log_level: debug", "secretName: db", "key: password"),
+        value=rf"(?=[\"']){_VALUE}|(?P<secret>[^\s\"'][^\n]*)",
     ),
     _rule(
         "block of a configuration file",
@@ -260,13 +274,14 @@ PAIRS: tuple[Rule, ...] = (
     ),
     _rule(
         "name and value in lines or truncated JSON",
-        r"\bname(?:\\*\")?:[ \t]*\\*[\"']?(?P<name>[\w.-]{1,120})\\*[\"']?(?:\s*,)?\s*"
-        r"(?:\\*\")?value(?:\\*\")?:[ \t]*(?:" + _VALUE + r")",
+        r"\bname(?:\\{0,8}\")?:[ \t]*\\{0,8}[\"']?(?P<name>[\w.-]{1,120})\\{0,8}[\"']?(?:\s*,)?\s*"
+        r"(?:\\{0,8}\")?value(?:\\{0,8}\")?:[ \t]*",
         (
             "- name: DB_PASSWORD\n  value: «hunter2»\n",
             '[{"name":"DB_PASSWORD","value":"«hunter2»"},{"na',
         ),
         ("- name: LOG_LEVEL\n  value: debug\n",),
+        value=_VALUE,
     ),
     _rule(
         "header in quotes",
@@ -276,16 +291,17 @@ PAIRS: tuple[Rule, ...] = (
     ),
     _rule(
         "name: value in a sentence",
-        r"(?<![\w:/.-])(?P<name>[A-Za-z_][\w.-]{0,120}):[ \t]+"
-        r"(?=\S*[A-Z0-9_!#$%^*+=@~-]|\S+\s*\Z)" + _VALUE,
+        r"(?<![\w:/.-])(?P<name>[A-Za-z_][\w.-]{0,120}):[ \t]+",
         ("set the new password: «hunter2», see CHG-7", "now with token: «abcdef»"),
         ("failed to fetch token: context deadline exceeded", "done: CHG-7"),
+        value=r"(?=\S*[A-Z0-9_!#$%^*+=@~-]|\S+\s*\Z)" + _VALUE,
     ),
     _rule(
         "name:value",
-        r"(?<![\w:/.-])(?P<name>[\w.-]{0,80}(?i:password|passwd|passphrase)):(?=[^\s/])" + _VALUE,
+        r"(?<![\w:/.-])(?P<name>[\w.-]{0,80}(?i:password|passwd|passphrase)):(?=[^\s/])",
         ("password:«hunter2»",),
         ("docker.io/password:1.2",),
+        value=_VALUE,
     ),
     _rule(
         "password in a sentence",
@@ -313,15 +329,17 @@ PAIRS: tuple[Rule, ...] = (
     ),
     _rule(
         "flag of a known program",
-        rf"(?<![\w-])(?:{'|'.join(map(_flags_of, PROGRAMS))})" + _VALUE,
+        rf"(?<![\w-])(?:{'|'.join(map(_flags_of, PROGRAMS))})",
         ("redis-cli -h db -a «hunter2» ping", "curl -s -u «app:hunter2» http://x | jq"),
         ('redis-cli -a "$REDIS_PASSWORD" ping', "redis-cli ping; ls -a x"),
+        value=_VALUE,
     ),
     _rule(
         "password attached to a known program's flag",
-        rf"(?<![\w-])(?:{'|'.join(ATTACHED)})(?=[ \t])[^\n;|&]{{0,300}}?[ \t]-p" + _VALUE,
+        rf"(?<![\w-])(?:{'|'.join(ATTACHED)})(?=[ \t])[^\n;|&]{{0,300}}?[ \t]-p",
         ("mysql -uroot -p«hunter2» -e 'select 1'", "mysqladmin -p'«a b»' ping"),
         ("mysql -u root -p shop", "mysqladmin ping", "mysql -p$MYSQL_ROOT_PASSWORD"),
+        value=_VALUE,
     ),
 )
 """Announced by a name that stands beside them in the text."""

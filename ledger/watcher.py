@@ -1,195 +1,119 @@
-"""The watcher process: a watch for each stream, one appender, heartbeats.
+"""The watcher process: one task for each stream, one appender, heartbeats.
 
-What the watches see goes through one bounded queue to one appender, so the log's order is the order
-of the sequence and a slow log slows the watches down instead of filling memory. A heartbeat is
-queued behind the facts it speaks of: once it is in the log, so is everything it covers.
+A heartbeat is queued behind the facts it speaks of: once it is in the log, so is everything it
+covers. The log is the only memory there is; a process killed at any instant leaves in it all that
+the next one needs (resume.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import datetime
 
-import structlog
-
-from ledger.backoff import Backoff
 from ledger.envelope import Envelope
-from ledger.errors import LedgerError, LogUnreachable
+from ledger.errors import LogUnreachable
 from ledger.log import Log
-from ledger.model import utc_now
 from ledger.observe import Observer, Stream
-from ledger.watch import Source, StreamWatch
+from ledger.outbox import Outbox
+from ledger.pace import Pace
+from ledger.stream import Standing, StreamObserver, heartbeat
+from ledger.watch import ApiServer, follow
 
 HEARTBEAT_SECONDS = 15.0
-QUEUE_BYTES = 32 * 1024 * 1024
-BATCH_RECORDS = 500
-BATCH_BYTES = 1024 * 1024
+FIRST_HEARTBEAT_SECONDS = 1.0
+"""A watcher that resumed has nothing to say until something changes: it says early that it lives.
+"""
+
 FLUSH_SECONDS = 15.0
-
-_log = structlog.get_logger("ledger.watcher")
-
-
-@dataclass(slots=True)
-class Outbox:
-    """Envelopes on their way to the log: bounded in bytes, appended in order, in batches."""
-
-    log: Log
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    appended: int = 0
-    _waiting: deque[Envelope] = field(default_factory=deque)
-    _bytes: int = 0
-    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    async def put(self, envelope: Envelope) -> None:
-        """Queue an envelope; waits while the queue is full.
-
-        Order is kept because nothing is awaited between sealing and queueing unless it is full,
-        and then the watch that sealed it waits with it.
-        """
-        self._waiting.append(envelope)
-        self._bytes += len(envelope.value)
-        async with self._changed:
-            self._changed.notify_all()
-            await self._changed.wait_for(lambda: self._bytes <= QUEUE_BYTES)
-
-    async def run(self) -> None:
-        """Append what is queued, for ever. Raises LogUnusable; an unreachable log is tried again."""
-        backoff = Backoff()
-        while True:
-            batch = await self._next_batch()
-            try:
-                await self.log.append(batch)
-            except LogUnreachable as wrong:
-                _log.warning("log unreachable, will try again", reason=wrong.message)
-                await self.sleep(backoff.next())
-                continue
-            backoff = Backoff()
-            await self._done(batch)
-
-    async def flush(self) -> None:
-        """Return when everything queued so far is in the log."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._waiting)
-
-    async def _next_batch(self) -> list[Envelope]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: bool(self._waiting))
-        batch: list[Envelope] = []
-        size = 0
-        for envelope in self._waiting:
-            size += len(envelope.value)
-            if batch and (size > BATCH_BYTES or len(batch) == BATCH_RECORDS):
-                break
-            batch.append(envelope)
-        return batch
-
-    async def _done(self, batch: Sequence[Envelope]) -> None:
-        async with self._changed:
-            for envelope in batch:
-                self._waiting.popleft()
-                self._bytes -= len(envelope.value)
-            self.appended += len(batch)
-            self._changed.notify_all()
+"""How long the log may take for the last records; a service manager kills after 20 to 30."""
 
 
 @dataclass(slots=True)
 class Watcher:
-    """Everything one watcher process does."""
+    """Everything one watcher process does. `standings` says, by stream key, where the log ends."""
 
-    source: Source
+    api: ApiServer
     log: Log
     observer: Observer
     streams: Sequence[Stream]
-    cursors: Mapping[str, str]
+    standings: Mapping[str, Standing]
     heartbeat_seconds: float = HEARTBEAT_SECONDS
-    now: Callable[[], datetime] = utc_now
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _watches: list[StreamWatch] = field(default_factory=list)
+    pace: Pace = field(default_factory=Pace)
+    outbox: Outbox = field(init=False)
+    _observers: list[StreamObserver] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(self.log, self.pace)
+        self._observers = [StreamObserver(stream, self.observer) for stream in self.streams]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Record until `stop` is set; then say so in the log, and return.
+        """Record until `stop` is set or the task is cancelled; then everything seen is in the log,
+        and a stream-stop for each stream after it.
 
-        Raises LogUnusable, and whatever else ends a watch that should never end.
+        Raises LogUnusable when the log cannot be used any more, LogUnreachable when it did not
+        take the last records in time, OtherCluster when the API server is no longer the same.
         """
-        outbox = Outbox(self.log, self.sleep)
-        await self._begin(outbox)
-        tasks = [asyncio.create_task(self._beat(outbox), name="heartbeat")]
-        tasks += [
-            asyncio.create_task(watch.run(), name=watch.stream.key) for watch in self._watches
-        ]
-        appender = asyncio.create_task(outbox.run(), name="appender")
-        stopped = asyncio.create_task(stop.wait(), name="stop")
+        appending = asyncio.create_task(self.outbox.run(), name="appender")
+        is_asked_to = False
         try:
-            done, _ = await asyncio.wait(
-                [*tasks, appender, stopped], return_when=asyncio.FIRST_COMPLETED
-            )
-            await _cancel(tasks)
-            for task in done - {stopped}:
-                task.result()
-            await self._end(outbox, appender)
+            await self._observe(stop, appending)
+            is_asked_to = True
+        except asyncio.CancelledError:
+            is_asked_to = True
+            raise
         finally:
-            await _cancel([*tasks, appender, stopped])
+            if is_asked_to:
+                self._put(stream.stop(at=self.pace.now()) for stream in self._observers)
+            self.outbox.close()
+            await self._flushed(appending)
 
-    async def _begin(self, outbox: Outbox) -> None:
-        for stream in self.streams:
-            cursor = self.cursors.get(stream.key, "")
-            watch = StreamWatch(
-                self.source, self.observer, stream, outbox.put, self.now, self.sleep, cursor
-            )
-            self._watches.append(watch)
-            mode = "resumed" if cursor else "listed"
-            sealed = self.observer.coverage(
-                "stream-start", stream, at=self.now(), mode=mode, cursor=cursor or None
-            )
-            await outbox.put(sealed)
+    async def _observe(self, stop: asyncio.Event, appending: asyncio.Task[None]) -> None:
+        for stream in self._observers:
+            standing = self.standings.get(stream.stream.key, Standing())
+            self._put(stream.start(standing, at=self.pace.now()))
+        try:
+            async with asyncio.TaskGroup() as group:
+                stopping = group.create_task(stop.wait(), name="stop")
+                tasks = [
+                    group.create_task(self._beat(), name="heartbeat"),
+                    *(group.create_task(self._follow(stream)) for stream in self._observers),
+                ]
+                await asyncio.wait({appending, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if appending.done():
+                    appending.result()
+                for task in tasks:
+                    task.cancel()
+        except BaseExceptionGroup as failed:
+            # One failure ends the process; those that it brings about are of no interest.
+            raise failed.exceptions[0] from None
 
-    async def _beat(self, outbox: Outbox) -> None:
+    async def _follow(self, stream: StreamObserver) -> None:
+        async with aclosing(follow(self.api, stream, self.pace)) as envelopes:
+            async for envelope in envelopes:
+                self.outbox.put(envelope)
+                if self.outbox.is_full:
+                    await self.outbox.room()
+
+    async def _beat(self) -> None:
+        await self.pace.sleep(min(FIRST_HEARTBEAT_SECONDS, self.heartbeat_seconds))
         while True:
-            await self.sleep(self.heartbeat_seconds)
-            states = [
-                {
-                    "kind": watch.stream.kind.plural,
-                    "scope": watch.stream.scope,
-                    "cursor": watch.cursor or None,
-                    "state": watch.state,
-                }
-                for watch in self._watches
-            ]
-            dropped = dict(self.observer.dropped)
-            sealed = self.observer.coverage(
-                "heartbeat", None, at=self.now(), streams=states, dropped=dropped
-            )
-            await outbox.put(sealed)
-            for watch in self._watches:
-                if watch.last_error:
-                    _log.warning(watch.last_error, stream=watch.stream.key, state=watch.state)
+            await self.outbox.room()
+            self.outbox.put(heartbeat(self.observer, self._observers, at=self.pace.now()))
+            await self.pace.sleep(self.heartbeat_seconds)
 
-    async def _end(self, outbox: Outbox, appender: asyncio.Task[None]) -> None:
-        for watch in self._watches:
-            sealed = self.observer.coverage(
-                "stream-stop", watch.stream, at=self.now(), cursor=watch.cursor or None
-            )
-            await outbox.put(sealed)
-        flushed = asyncio.create_task(outbox.flush())
-        await asyncio.wait(
-            [flushed, appender], timeout=FLUSH_SECONDS, return_when=asyncio.FIRST_COMPLETED
+    def _put(self, envelopes: Iterable[Envelope]) -> None:
+        for envelope in envelopes:
+            self.outbox.put(envelope)
+
+    async def _flushed(self, appending: asyncio.Task[None]) -> None:
+        done, _ = await asyncio.wait({appending}, timeout=FLUSH_SECONDS)
+        if done:
+            return appending.result()
+        appending.cancel()
+        await asyncio.wait({appending})
+        raise LogUnreachable(
+            "the log did not take the last records in time",
+            hint="nothing is lost: the next start sees them again",
         )
-        if appender.done():
-            appender.result()
-        if not flushed.done():
-            await _cancel([flushed])
-            raise LedgerError(
-                "the log did not take the last records in time: they will be seen again"
-            )
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[object]] | Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -337,8 +338,10 @@ async def test_an_archive_whose_last_record_is_damaged_is_not_continued(
     topic: Topic, file: LogFile
 ) -> None:
     await archive(topic, file).catch_up()
-    file._connection.execute("drop trigger records_are_not_updated")
-    file._connection.execute("update records set value = x'00' where position = 2")
+    with sqlite3.connect(file.path) as disk:
+        disk.execute("drop trigger records_are_not_updated")
+        disk.execute("update records set value = x'00' where position = 2")
+    disk.close()
     with pytest.raises(LogUnusable) as wrong:
         await archive(topic, file).catch_up()
     assert wrong.value.message == (

@@ -18,14 +18,41 @@ WARM = Redactor("secrets", "k1", KEY)
 STRICT = Redactor("strict", "k1", KEY)
 
 keys = st.sampled_from(
-    "name value key args command env metadata annotations labels spec secret secretName password"
-    " apiToken token x message image uid f:x operator DB_PASSWORD TOKEN_TTL value values".split()
+    [
+        "name",
+        "value",
+        "key",
+        "args",
+        "command",
+        "env",
+        "metadata",
+        "annotations",
+        "labels",
+        "spec",
+        "secret",
+        "secretName",
+        "password",
+        "apiToken",
+        "token",
+        "x",
+        "message",
+        "image",
+        "uid",
+        "f:x",
+        "operator",
+        "DB_PASSWORD",
+        "TOKEN_TTL",
+        "value",
+        "values",
+    ]
 )
 odd_keys = st.sampled_from(
     ['v:"token=abcdef"', 'k:{"name":"A_TOKEN","value":"abc"}', "password=hunter2", "", "v:3"]
 )
 examples = [
-    example.replace("«", "").replace("»", "") for rule in SHAPES + PAIRS for example in rule.examples
+    example.replace("«", "").replace("»", "")
+    for rule in SHAPES + PAIRS
+    for example in rule.examples
 ]
 pieces = st.sampled_from(
     [

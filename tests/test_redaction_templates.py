@@ -1,5 +1,7 @@
 """Ordinary workloads stay readable: hardly a value of eight usual pod templates is hidden."""
 
+# ruff: noqa: E501 - manifests and places read best one to a line
+
 from __future__ import annotations
 
 from collections.abc import Iterator

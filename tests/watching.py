@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ledger.cluster import Cluster
@@ -21,7 +22,7 @@ from ledger.pace import Pace
 from ledger.redaction import Redactor
 from ledger.resume import read_resume
 from ledger.watcher import Watcher
-from tests.fake_api import CLUSTER
+from tests.fake_api import CLUSTER, FakeApi
 
 SPEED = 200.0
 """Seconds of a test's watcher in one real second."""
@@ -69,6 +70,21 @@ class Watching:
                 raise AssertionError("\n".join(map(str, found)))
             await asyncio.sleep(0.005)
         return found
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, *, deadlines: Deadlines = QUICK
+) -> AsyncIterator[tuple[FakeApi, Cluster]]:
+    """A fake API server and a connection to it."""
+    api = FakeApi()
+    await api.start()
+    cluster = await Cluster.connect(str(api.kubeconfig(folder)), None, deadlines=deadlines)
+    try:
+        yield api, cluster
+    finally:
+        await cluster.close()
+        await api.stop()
 
 
 @asynccontextmanager

@@ -31,13 +31,8 @@ from aiokafka.protocol.types import (
 )
 
 from ledger.errors import LogUnreachable, LogUnusable
-from ledger.log.topic import (
-    Access,
-    Topic,
-    TopicAddress,
-    create_command,
-    new_topic_settings,
-)
+from ledger.log.address import Access, TopicAddress
+from ledger.log.topic import Topic, create_command, new_topic_settings
 
 SETTINGS = ("cleanup.policy", "max.message.bytes")
 TOPIC_RESOURCE = 2

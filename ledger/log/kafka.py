@@ -22,6 +22,7 @@ from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRange
 
 from ledger.envelope import MEDIA_TYPE, Envelope
 from ledger.errors import LogTruncated, LogUnreachable, LogUnusable
+from ledger.log.address import TopicAddress, parse_address
 from ledger.log.brokers import (
     create,
     describe,
@@ -31,14 +32,7 @@ from ledger.log.brokers import (
     stop,
     translated,
 )
-from ledger.log.topic import (
-    MESSAGE_BYTES,
-    Topic,
-    TopicAddress,
-    alter_command,
-    parse_address,
-    refuse_unfit,
-)
+from ledger.log.topic import MESSAGE_BYTES, Topic, alter_command, refuse_unfit
 from ledger.model import Position, Record
 
 IDENTITY_SECONDS = 1.0

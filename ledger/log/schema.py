@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ledger.errors import LogUnreachable, LogUnusable
@@ -93,15 +94,9 @@ def create(path: Path) -> sqlite3.Connection:
     Raises LogUnusable for what is there and is not a log, which is left as it was.
     """
     _refuse_folder(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as wrong:
-        raise LogUnusable(
-            f"{path} cannot be opened for writing: {wrong.strerror}",
-            hint="run as the user who owns the folder, or choose another with --data or --log",
-        ) from wrong
-    return _opened(path, "rw", make=True)
+    if not path.exists():
+        _make(path)
+    return _opened(path, "rw")
 
 
 def open_existing(path: Path, *, writable: bool) -> sqlite3.Connection:
@@ -112,7 +107,7 @@ def open_existing(path: Path, *, writable: bool) -> sqlite3.Connection:
             f"there is no log at {path}",
             hint="`rollout-ledger serve` or `watch` makes one; name another with --log or --data",
         )
-    return _opened(path, "rw" if writable else "ro", make=False)
+    return _opened(path, "rw" if writable else "ro")
 
 
 @contextmanager
@@ -140,20 +135,37 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("rollback")
 
 
-def _opened(path: Path, mode: str, *, make: bool) -> sqlite3.Connection:
+def _make(path: Path) -> None:
+    """The file appears whole: whoever waits for it never finds half a log."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+        os.close(handle)
+    except OSError as wrong:
+        raise LogUnusable(
+            f"no file can be made in {path.parent}: {wrong.strerror}",
+            hint="run as the user who owns the folder, or choose another with --data or --log",
+        ) from wrong
+    beside = Path(name)
+    try:
+        with told(path), closing(_connect(beside, "rw")) as connection:
+            connection.execute("pragma journal_mode = wal")
+            with transaction(connection):
+                for statement in TABLES:
+                    connection.execute(statement)
+                connection.execute(f"pragma application_id = {APPLICATION_ID}")
+                connection.execute(f"pragma user_version = {FORMAT}")
+        with suppress(FileExistsError):
+            # Another process may have been quicker; its log is the log.
+            path.hardlink_to(beside)
+    finally:
+        beside.unlink()
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
     with told(path):
-        # Transactions are begun by hand: Python's begin is deferred, and fails at once when another
-        # process writes.
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        connection = _connect(path, mode)
         try:
-            if make and _is_blank(connection):
-                _make(connection)
             _refuse_foreign(connection, path)
             for pragma in PRAGMAS:
                 connection.execute(pragma)
@@ -163,25 +175,21 @@ def _opened(path: Path, mode: str, *, make: bool) -> sqlite3.Connection:
         return connection
 
 
-def _make(connection: sqlite3.Connection) -> None:
-    connection.execute("pragma journal_mode = wal")
-    with transaction(connection):
-        if not _is_blank(connection):
-            # Another process was quicker.
-            return
-        for statement in TABLES:
-            connection.execute(statement)
-        connection.execute(f"pragma application_id = {APPLICATION_ID}")
-        connection.execute(f"pragma user_version = {FORMAT}")
-
-
-def _is_blank(connection: sqlite3.Connection) -> bool:
-    (objects,) = connection.execute("select count(*) from sqlite_schema").fetchone()
-    return not objects and not _mark(connection)
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    # Transactions are begun by hand: Python's begin is deferred, and fails at once when another
+    # process writes.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
 
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
-    if _mark(connection) != APPLICATION_ID:
+    (mark,) = connection.execute("pragma application_id").fetchone()
+    if mark != APPLICATION_ID:
         raise _not_a_log(path)
     (form,) = connection.execute("pragma user_version").fetchone()
     if form > FORMAT:
@@ -189,11 +197,6 @@ def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer release (log format {form}, known is {FORMAT})",
             hint="upgrade rollout-ledger here too",
         )
-
-
-def _mark(connection: sqlite3.Connection) -> int:
-    (mark,) = connection.execute("pragma application_id").fetchone()
-    return int(mark)
 
 
 def _refuse_folder(path: Path) -> None:

@@ -1,85 +1,25 @@
-"""Which topic, and what it must be like to serve as a log: addresses, settings, and the reasons to
-refuse one.
+"""What a topic must be like to serve as a log, and how one is made.
 
-Pure and without Kafka's client, so that a mistyped address is told before anything heavy is
-imported. Talking to brokers is left to kafka.py.
+Pure: the settings come in as the brokers tell them, the reasons to refuse go out with the command
+that heals. Asking the brokers is left to brokers.py.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit
+from dataclasses import dataclass
 
 from ledger.envelope import LIMIT_BYTES
 from ledger.errors import LogUnusable
+from ledger.log.address import TopicAddress
 
-PORT = 9092
 MESSAGE_BYTES = LIMIT_BYTES + 64 * 1024
 """What a topic's max.message.bytes should be: our largest record and what Kafka adds to it."""
 
 LEAST_MESSAGE_BYTES = 1_000_000
-"""Kafka's own default, rounded down: less would refuse records that are not even large."""
-
-FORM = "kafka://host:9092[,host2:9092]/topic"
-PARAMETERS = (
-    "tls",
-    "ca",
-    "cert",
-    "key",
-    "username",
-    "password_file",
-    "mechanism",
-    "timeout",
-)
-MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-_TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
-_BROKER = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How a broker is asked to let us in. The default is plain text without a login."""
-
-    tls: bool = False
-    """Encrypt, and check the broker's certificate and host name."""
-
-    ca: str = ""
-    """PEM file of the authorities that may vouch for the broker. Default: the system's."""
-
-    cert: str = ""
-    """PEM file of our own certificate, for brokers that ask for one."""
-
-    key: str = ""
-    """PEM file of the certificate's key. Default: the same file."""
-
-    username: str = ""
-    """The login's name; empty for none."""
-
-    password_file: str = field(default="", repr=False)
-    """File that holds the login's password, read anew at every connect."""
-
-    mechanism: str = "SCRAM-SHA-512"
-    """How the login is shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class TopicAddress:
-    """A topic on some brokers."""
-
-    brokers: tuple[str, ...]
-    topic: str
-    access: Access = Access()
-    timeout_seconds: float = 10.0
-    """How long a broker may take to answer. aiokafka tries again within it, so an append fails
-    within twice that.
-    """
-
-    @property
-    def servers(self) -> str:
-        """The brokers as Kafka's own tools want them: `host:9092,host2:9092`."""
-        return ",".join(self.brokers)
+"""Kafka's own default, rounded down: less would refuse records that are not even large. Between the
+two a topic is taken as it is, since no object of a cluster is that large once compressed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +35,6 @@ class Topic:
     def limit_bytes(self) -> int:
         """The largest batch that the brokers take for it."""
         return int(self.settings["max.message.bytes"])
-
-
-def parse_address(address: str) -> TopicAddress:
-    """Read `kafka://host:9092,host2:9092/topic?tls=on&username=…`. Raises LogUnusable, with the
-    reason.
-    """
-    parts = urlsplit(address)
-    brokers = tuple(_broker(broker, address) for broker in parts.netloc.split(","))
-    topic = parts.path.removeprefix("/")
-    if parts.scheme != "kafka" or parts.fragment or not _TOPIC.fullmatch(topic):
-        raise _malformed(address, f"{topic!r} is no topic" if topic else "it names no topic")
-    given = _given(address, parts.query)
-    timeout = given.pop("timeout", "10")
-    if not re.fullmatch(r"[1-9][0-9]{0,2}", timeout):
-        raise _malformed(address, "timeout is a number of seconds from 1 to 999")
-    return TopicAddress(brokers, topic, _access(address, given), float(timeout))
 
 
 def refuse_unfit(topic: Topic, address: TopicAddress) -> None:
@@ -163,39 +87,3 @@ def alter_command(address: TopicAddress, setting: str) -> str:
         f"kafka-configs.sh --bootstrap-server {address.servers} --alter "
         f"--entity-type topics --entity-name {address.topic} --add-config {setting}"
     )
-
-
-def _broker(text: str, address: str) -> str:
-    found = _BROKER.fullmatch(text)
-    port = int(found[2] or PORT) if found else 0
-    if not found or not 0 < port < 65536:
-        raise _malformed(address, f"{text!r} is no broker" if text else "it names no broker")
-    return f"{found[1]}:{port}"
-
-
-def _given(address: str, query: str) -> dict[str, str]:
-    try:
-        given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
-    except ValueError:
-        raise _malformed(address, f"{query!r} is not name=value&…") from None
-    if unknown := sorted(given.keys() - set(PARAMETERS)):
-        raise _malformed(address, f"there is no {unknown[0]}, only {', '.join(PARAMETERS)}")
-    return given
-
-
-def _access(address: str, given: dict[str, str]) -> Access:
-    tls = given.pop("tls", "off")
-    access = Access(tls=tls == "on", **given)
-    if tls not in ("on", "off"):
-        raise _malformed(address, "tls is on or off")
-    if (given.keys() - {"mechanism"}) and not access.tls:
-        raise _malformed(address, "a login or certificate is only sent over TLS: add tls=on")
-    if bool(access.username) != bool(access.password_file):
-        raise _malformed(address, "username and password_file go together")
-    if access.mechanism not in MECHANISMS:
-        raise _malformed(address, f"mechanism is one of {', '.join(MECHANISMS)}")
-    return access
-
-
-def _malformed(address: str, reason: str) -> LogUnusable:
-    return LogUnusable(f"{address!r} is not a topic's address: {reason}", hint=f"write {FORM}")
