@@ -51,7 +51,7 @@ def kubectl_rows(
     """
     living = {
         row["name"]: row
-        for row in reader.query("workloads", {"namespace": scope.namespace})
+        for row in reader.query("incarnations", {"namespace": scope.namespace})
         if row["deleted_at"] is None and row["created_at"] is not None
     }
     names = names_of(words) or [
@@ -75,7 +75,7 @@ def _incarnations(
     if not wanted.all_incarnations:
         return [newest]
     key = {"namespace": newest["namespace"], "name": newest["name"]}
-    return [row for row in reader.query("workloads", key) if row["name"] == newest["name"]]
+    return [row for row in reader.query("incarnations", key) if row["name"] == newest["name"]]
 
 
 def _rows(

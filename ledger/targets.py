@@ -37,7 +37,7 @@ def find(reader: LedgerReader, words: Sequence[str], scope: Scope) -> list[dict[
 
     Raises NotRecorded for a name that the ledger does not hold, with a hint where it does.
     """
-    rows = reader.query("workloads", {"namespace": scope.namespace})
+    rows = reader.query("incarnations", {"namespace": scope.namespace})
     chosen = [row for row in _newest(rows) if matches(row["labels"], scope.selector)]
     names = names_of(words)
     if not names:
@@ -83,7 +83,7 @@ def _newest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _not_recorded(reader: LedgerReader, name: str, scope: Scope) -> NotRecorded:
-    everywhere = _newest(reader.query("workloads", {}))
+    everywhere = _newest(reader.query("incarnations", {}))
     elsewhere = sorted({row["namespace"] for row in everywhere if row["name"] == name})
     known = {row["name"] for row in everywhere if scope.namespace in ("", row["namespace"])}
     near = difflib.get_close_matches(name, sorted(known), n=1)

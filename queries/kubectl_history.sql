@@ -7,6 +7,7 @@
 -- columns:
 --   number: the revision number
 --   change_cause: the annotation on the ControllerRevision; null when there is none
+--   name: name of the ControllerRevision
 select
   revisions.number,
   (

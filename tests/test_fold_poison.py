@@ -118,7 +118,7 @@ def test_a_damaged_value_of_the_log_is_a_reject(tutorial: Path, tmp_path: Path) 
 
     with Ledger.open(tmp_path / "l.db") as ledger:
         assert Follower(Damaged(values), ledger).catch_up() == 50
-        rows = ledger.rows("rejects", {})
+        rows = ledger.rows("unreadable", {})
     assert [(row["position"], row["reason"]) for row in rows] == [(20, "bad zstd frame")]
 
 

@@ -56,7 +56,7 @@ def _targets(words: list[str]) -> list[str]:
 
     settings = Settings(Path(data) if data else default_data(), ledger=address)
     try:
-        rows = open_reader(settings.ledger_address).query("workloads", {"namespace": scope})
+        rows = open_reader(settings.ledger_address).query("incarnations", {"namespace": scope})
     except LedgerError:
         return []
     return sorted({f"sts/{row['name']}" for row in rows})

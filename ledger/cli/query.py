@@ -85,11 +85,13 @@ def gaps(
       rollout-ledger gaps --since 7d
     """
     reader = reader_of(settings)
-    items = reader.query("gaps", {"since": moment(since)})
+    items = reader.query("not_recorded", {"since": moment(since)})
     screen = Screen.of(color)
     if not items and output == "table":
         screen.text("No gaps recorded.")
-    _answer(context, reader, "gaps", items, screen, output, no_headers=no_headers, fresh=fresh)
+    _answer(
+        context, reader, "not_recorded", items, screen, output, no_headers=no_headers, fresh=fresh
+    )
 
 
 def _answer(
