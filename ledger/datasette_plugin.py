@@ -152,6 +152,7 @@ def questions() -> dict[str, Any]:
             "title": each.title,
             "description_html": _about(each),
             "params": list(each.parameters),
+            "hide_sql": True,
         }
         for each in sql.questions()
     }
