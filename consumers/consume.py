@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from consumers.archive import Archive
 from consumers.follow import Follower
 from ledger.errors import LogUnreachable, LogUnusable
+from ledger.log import open_log, unknown_address
 from ledger.log.sqlite import LogFile
 from ledger.model import utc_now
 from ledger.observe import local_gap
@@ -69,11 +70,11 @@ async def consume(
 
 
 async def _open_topic(settings: Settings) -> KafkaLog | None:
-    if not settings.log.startswith("kafka:"):
+    if not settings.log or settings.log.startswith("sqlite:"):
         return None
-    from ledger.log.kafka import KafkaLog
-
-    return await KafkaLog.open(settings.log)
+    if not settings.log.startswith("kafka:"):
+        raise unknown_address(settings.log)
+    return cast("KafkaLog", await open_log(settings.log))
 
 
 def _gap(ledger: Ledger, cause: str, details: Mapping[str, Any]) -> bytes:

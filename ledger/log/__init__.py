@@ -55,10 +55,7 @@ async def open_log(address: str) -> Log:
         from ledger.log.memory import MemoryLog
 
         return MemoryLog()
-    raise LogUnusable(
-        f"{address!r} is not a log's address",
-        hint="use sqlite:///path/log.db, kafka://host:9092/topic or memory:",
-    )
+    raise unknown_address(address)
 
 
 async def _open_kafka(address: str) -> Log:
@@ -71,6 +68,14 @@ async def _open_kafka(address: str) -> Log:
             "Kafka support is not installed", hint="pip install 'rollout-ledger[kafka]'"
         ) from None
     return await KafkaLog.open(address)
+
+
+def unknown_address(address: str) -> LogUnusable:
+    """What to say of an address that no log has."""
+    return LogUnusable(
+        f"{address!r} is not a log's address",
+        hint="use sqlite:///path/log.db or kafka://host:9092/topic",
+    )
 
 
 def sqlite_path(address: str) -> str:
