@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from consumers.archive import Archive
 from consumers.follow import Follower
-from ledger.errors import LogUnreachable, LogUnusable
+from ledger.envelope import parse
+from ledger.errors import LogUnreachable, LogUnusable, PoisonRecord
 from ledger.log import open_log, unknown_address
 from ledger.log.sqlite import LogFile
-from ledger.model import utc_now
+from ledger.model import Position, utc_now
 from ledger.observe import local_gap
 from ledger.settings import Settings
 from ledger.store import Ledger
@@ -61,7 +62,7 @@ async def consume(
             follower.verify_continuity()
             archive = None
             if topic is not None:
-                gap = partial(_gap, ledger)
+                gap = partial(_gap, ledger.progress().cluster or await _cluster_of(topic))
                 archive = Archive(topic, log_file, gap=gap, accept_loss=accept_loss)
             return await _run(archive, follower, once=once, stop=stop)
     finally:
@@ -77,8 +78,16 @@ async def _open_topic(settings: Settings) -> KafkaLog | None:
     return cast("KafkaLog", await open_log(settings.log))
 
 
-def _gap(ledger: Ledger, cause: str, details: Mapping[str, Any]) -> bytes:
-    cluster = ledger.progress().cluster or "unknown"
+async def _cluster_of(topic: KafkaLog) -> str:
+    """The cluster that the topic's first surviving record is of; empty for an empty topic."""
+    first = await topic.read(Position(await topic.beginning() - 1), 1)
+    try:
+        return parse(first[0].value).source.removeprefix("/clusters/") if first else ""
+    except PoisonRecord:
+        return ""
+
+
+def _gap(cluster: str, cause: str, details: Mapping[str, Any]) -> bytes:
     return local_gap(cluster, at=utc_now(), cause=cause, details=details).value
 
 

@@ -13,9 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ledger.diff import Change
-from ledger.summary import summarize
-
 from consumers.causes import cause_of
 from consumers.fates import Fates
 from consumers.generations import (
@@ -25,12 +22,15 @@ from consumers.generations import (
     SetState,
     first_states,
     place,
+    place_inherited,
     runs_of,
 )
 from consumers.pruning import Fate
 from consumers.templates import Templates
 from consumers.triggers import Circumstances, Trigger, Write, trigger_of, undo_intent
+from ledger.diff import Change
 from ledger.store import Ledger, Row
+from ledger.summary import summarize
 
 UNSEEN_LIMIT = 1_000
 """So many missing numbers get a row each; below them one row stands for all, so that a forged
@@ -103,9 +103,16 @@ class Derivation:
         placement = _placement_below(window)
         fates = Fates(self.ledger)
         numbers = Counter(entry.number for entry in window.entries)
+        inherited = [entry for entry in window.entries if _is_inherited(entry, window)]
+        newest = max(inherited, key=lambda entry: entry.number, default=None)
         for entry in window.entries:
-            placed = place(entry, after=placement, runs=window.runs, specs=window.specs)
-            placement = Placement(placed.generation or placement.generation, placed.run)
+            if entry in inherited:
+                placed = place_inherited(entry, is_newest=entry is newest, runs=window.runs)
+            else:
+                placed = place(entry, after=placement, runs=window.runs, specs=window.specs)
+            placement = Placement(
+                placed.generation or placement.generation, max(placed.run, placement.run)
+            )
             known = self._circumstances(window, entry, placed)
             trigger = trigger_of(entry, placed, known)
             fate = fates.of(window.workload["uid"], entry.revision_uid, entry.number)
@@ -129,11 +136,9 @@ class Derivation:
         changes = None
         if before["previous_template_id"] is not None:
             changes = self.templates.changes(before["previous_template_id"], entry.template_id)
-        is_first_number = entry.earlier_number in (None, entry.number)
         return Circumstances(
-            is_adopted=entry.earlier_number == entry.number,
-            is_baseline=is_first_number
-            and (window.baseline is None or entry.version <= window.baseline),
+            is_adopted=_is_adopted(entry),
+            is_baseline=_is_baseline(entry, window),
             has_twin=bool(before["has_twin"]),
             same_below=before["same_below"],
             previous=before["previous"],
@@ -227,8 +232,22 @@ class Derivation:
         }
 
 
+def _is_adopted(entry: Entry) -> bool:
+    return entry.earlier_number == entry.number
+
+
+def _is_baseline(entry: Entry, window: _Window) -> bool:
+    """Whether the entry was there when the first watch of its namespace began."""
+    is_first_number = entry.earlier_number in (None, entry.number)
+    return is_first_number and (window.baseline is None or entry.version <= window.baseline)
+
+
+def _is_inherited(entry: Entry, window: _Window) -> bool:
+    return _is_adopted(entry) or _is_baseline(entry, window)
+
+
 def _placement_below(window: _Window) -> Placement:
-    if window.below is None:
+    if window.below is None or window.below["generation"] is None:
         return Placement()
     generation = window.below["generation"]
     for index, run in enumerate(window.runs):
@@ -266,7 +285,8 @@ def _unseen(window: _Window) -> Iterator[dict[str, Any]]:
     is below the lowest adopted number was never its own.
     """
     numbers = sorted({entry.number for entry in window.entries})
-    start = (window.below["number"] if window.below else _first_own(window.entries)) + 1
+    adopted = [entry.number for entry in window.entries if _is_adopted(entry)]
+    start = max([window.below["number"] if window.below else 0, *adopted]) + 1
     for number in numbers:
         first = max(start, number - UNSEEN_LIMIT)
         if first > start:
@@ -274,11 +294,6 @@ def _unseen(window: _Window) -> Iterator[dict[str, Any]]:
         for missing in range(first, number):
             yield _unseen_row(window, missing, str(missing))
         start = max(start, number + 1)
-
-
-def _first_own(entries: Sequence[Entry]) -> int:
-    lowest = min(entries, key=lambda entry: entry.number, default=None)
-    return lowest.number if lowest and lowest.earlier_number == lowest.number else 0
 
 
 def _unseen_row(window: _Window, number: int, label: str) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""How long to wait before the next try.
+"""How long to wait before the next try: 0.8 s, then twice as long each time, up to 30 s.
 
-The defaults are client-go's (tools/cache/reflector.go: 0.8 s doubling to 30 s, forgotten after two
-minutes without a failure). The wait is the step plus up to as much again at random, so that many
-watchers of one API server spread out, and the steps stop at half of the largest wait.
+The bounds are client-go's (tools/cache/reflector.go). Chance takes up to half off each wait, so
+that many watchers of one API server spread out. When to forget the past is the caller's to say.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from ledger.pace import Pace
 
 FIRST_SECONDS = 0.8
 LARGEST_SECONDS = 30.0
-RESET_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -23,18 +21,17 @@ class Backoff:
     pace: Pace
     first_seconds: float = FIRST_SECONDS
     largest_seconds: float = LARGEST_SECONDS
-    _step_seconds: float = field(init=False)
-    _failed_at: float = field(init=False)
+    _ceiling_seconds: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._step_seconds = self.first_seconds
-        self._failed_at = self.pace.monotonic()
+        self._ceiling_seconds = self.first_seconds
 
     def next(self) -> float:
-        """Seconds to wait after a failure just now."""
-        now = self.pace.monotonic()
-        if now - self._failed_at > RESET_SECONDS:
-            self._step_seconds = self.first_seconds
-        step, self._failed_at = self._step_seconds, now
-        self._step_seconds = min(step * 2, self.largest_seconds / 2)
-        return step * (1 + self.pace.random())
+        """Seconds to wait after a failure."""
+        ceiling = self._ceiling_seconds
+        self._ceiling_seconds = min(ceiling * 2, self.largest_seconds)
+        return ceiling * (1 + self.pace.random()) / 2
+
+    def reset(self) -> None:
+        """It works again: the next failure is the first."""
+        self._ceiling_seconds = self.first_seconds

@@ -2,15 +2,17 @@
 
 A list of containers is compared by their names, ports by number and protocol and so on, so an
 injected sidecar is "added" and never "web was renamed to istio". Lists without a merge key are
-atomic. What redaction hid is compared by its tags: equal tags mean equal secrets, tags of two keys
-cannot be compared and say nothing.
+atomic, and so is whatever is not shaped as the API server would serve it. What redaction hid is
+compared by its tags: equal tags mean equal secrets, tags of two keys cannot be compared and say
+nothing. Who wrote a change is for managed_fields.py, how to tell it for summary.py.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -24,19 +26,26 @@ MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
     "volumes": ("name",),
     "volumeMounts": ("mountPath",),
     "volumeDevices": ("devicePath",),
+    "claims": ("name",),
     "imagePullSecrets": ("name",),
     "hostAliases": ("ip",),
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
     "resourceClaims": ("name",),
     "schedulingGates": ("name",),
 }
-"""The list-map keys of the core/v1 API types, by field name."""
+"""The list-map keys of the core/v1 API types (`listMapKey`), by field name."""
 
 KEY_DEFAULTS = {"protocol": "TCP"}
 ORDERED = ("initContainers", "env")
 """Keyed lists in which order has a meaning: start order, and what $(NAME) may refer to."""
 
-_TAG = re.compile(r"redacted:([0-9a-f]+):[0-9a-f]+")
+TAG = re.compile(r"redacted:(?P<key>[0-9A-Za-z._-]+):[0-9a-f]{32}(?![0-9a-f])")
+"""What redaction puts in a secret's place."""
+
+_OPENED = {"metadata", "spec", "annotations", "labels", "nodeSelector", "securityContext"}
+_OPENED |= {"resources", "requests", "limits"}
+"""Maps whose entries are told one by one even where the map itself was not there before."""
+_CAME_OR_WENT = ("removed", "added")
 _ABSENT: Any = object()
 
 
@@ -49,17 +58,28 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A step to the item of a keyed list."""
+    """A step to the item of a keyed list: its merge keys and their values."""
 
     pairs: tuple[tuple[str, Any], ...]
 
 
-Segment = Field | Key
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A step to the item of a list by its place: managedFields has such steps, a diff has none."""
+
+    place: int
+
+
+Segment = Field | Key | Index
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field that differs; `old` or `new` is None where it was added or removed."""
+    """One field or item that differs; `old` or `new` is None where it was added or removed.
+
+    `reordered` holds the items' names in their order. With `comparable` false the two sides are
+    hidden under different keys: they may be the same.
+    """
 
     segments: tuple[Segment, ...]
     kind: Literal["added", "removed", "changed", "reordered"]
@@ -69,17 +89,29 @@ class Change:
 
     @property
     def path(self) -> str:
-        """`containers[web].env[LOG_LEVEL]`: the pod template's `spec.` and an env entry's `.value`
-        left out.
+        """`containers[web].env[LOG_LEVEL]`: the pod template's `spec.` left out, and `.value` where
+        an env entry has another value than before.
         """
-        return render_path(self.segments)
+        return render_path(self.segments[:-1] if self._is_env_value() else self.segments)
+
+    def _is_env_value(self) -> bool:
+        match self.segments:
+            case (*_, Field("env"), Key(), Field("value")):
+                return self.kind == "changed"
+        return False
 
 
 def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Every field in which two pod templates differ, in the order of their names; () when they are
-    the same.
+    """Every field in which two pod templates differ, in the order of their names.
+
+    Items of keyed lists that came or went are one change each, items in both are compared field by
+    field. () means that they differ in nothing but the order of lists whose order has no meaning, a
+    null `creationTimestamp`, or `$patch`. Never raises for JSON, however malformed the template.
     """
-    return tuple(_objects((), _plain(old), _plain(new)))
+    changes = list(_fields((), old, new))
+    if any(TAG.search(change.path) for change in changes):
+        return tuple(_doubting_hidden_names(changes))
+    return tuple(changes)
 
 
 def differs(changes: Sequence[Change]) -> bool:
@@ -88,28 +120,23 @@ def differs(changes: Sequence[Change]) -> bool:
 
 
 def restart_only(changes: Sequence[Change]) -> bool:
-    """True when nothing but the annotation of `kubectl rollout restart` differs."""
-    return bool(changes) and all(
-        change.segments == (Field("metadata"), Field("annotations"), Field(RESTARTED_AT))
-        or (
-            change.segments == (Field("metadata"), Field("annotations"))
-            and set(change.old or {}) | set(change.new or {}) == {RESTARTED_AT}
-        )
-        for change in changes
-    )
+    """True when nothing but the annotation of `kubectl rollout restart` differs, and nothing else
+    may differ unseen.
+    """
+    mark = (Field("metadata"), Field("annotations"), Field(RESTARTED_AT))
+    return [change.segments for change in changes] == [mark] and changes[0].comparable
 
 
-def count_unchanged(old: Any, new: Any) -> int:
-    """How many leaf fields are in both with the same value; keyed lists are compared by key."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return sum(count_unchanged(old[name], new[name]) for name in old.keys() & new.keys())
-    if isinstance(old, list) and isinstance(new, list):
-        return sum(1 for item in old if item in new)
-    return int(old == new)
+def count_unchanged(old: Mapping[str, Any], new: Mapping[str, Any]) -> int:
+    """How many leaf fields two pod templates share with the same value; keyed items are compared by
+    key, and an atomic list is one leaf.
+    """
+    old, new = _meaningful(old), _meaningful(new)
+    return sum(_unchanged(name, old[name], new[name]) for name in old.keys() & new.keys())
 
 
 def render_path(segments: Sequence[Segment]) -> str:
-    """A path as people write it."""
+    """A path as people write it: `metadata.annotations[example.com/x]`, `containers[web].image`."""
     text = ""
     for segment in segments:
         match segment:
@@ -117,109 +144,163 @@ def render_path(segments: Sequence[Segment]) -> str:
                 text += f"[{name}]"
             case Field(name):
                 text += f".{name}" if text else name
-            case Key(pairs):
-                text += f"[{'/'.join(str(value) for _, value in pairs)}]"
+            case Key():
+                text += f"[{key_text(segment)}]"
+            case Index(place):
+                text += f"[{place}]"
     return text.removeprefix("spec.")
 
 
-def _objects(
+def key_text(key: Key) -> str:
+    """An item's merge keys as people write them: `web`, `80/TCP`."""
+    return "/".join(str(value) for _, value in key.pairs)
+
+
+def _fields(
     path: tuple[Segment, ...], old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> Iterator[Change]:
+    old, new = _meaningful(old), _meaningful(new)
     for name in sorted(old.keys() | new.keys()):
+        here = (*path, Field(name))
         yield from _values(
-            (*path, Field(name)), name, old.get(name, _ABSENT), new.get(name, _ABSENT)
+            here, name, *_opened(name, old.get(name, _ABSENT), new.get(name, _ABSENT))
         )
 
 
 def _values(path: tuple[Segment, ...], name: str, old: Any, new: Any) -> Iterator[Change]:
     if old is _ABSENT:
-        yield from _appeared(path, name, new)
+        yield Change(path, "added", None, new)
     elif new is _ABSENT:
-        for change in _appeared(path, name, old):
-            yield Change(change.segments, "removed", change.new, None)
+        yield Change(path, "removed", old, None)
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
-        yield from _objects(path, old, new)
-    elif name in MERGE_KEYS and (keyed := (_keyed(name, old), _keyed(name, new))) and all(keyed):
-        yield from _items(path, name, *keyed)  # type: ignore[arg-type]
-    elif old != new or type(old) is not type(new):
+        yield from _fields(path, old, new)
+    elif (old_items := _keyed(name, old)) is None or (new_items := _keyed(name, new)) is None:
+        yield from _whole(path, old, new)
+    elif changes := [*_items(path, name, old_items, new_items)]:
+        yield from changes
+    elif len(old_items) < len(old) or len(new_items) < len(new):
+        yield from _whole(path, old, new)
+
+
+def _whole(path: tuple[Segment, ...], old: Any, new: Any) -> Iterator[Change]:
+    if _spelled(old) != _spelled(new):
         yield Change(path, "changed", old, new, _comparable(old, new))
-
-
-def _appeared(path: tuple[Segment, ...], name: str, value: Any) -> Iterator[Change]:
-    """A list of items or a map of annotations that was not there at all: each of its parts is
-    added.
-    """
-    items = _keyed(name, value) if name in MERGE_KEYS else None
-    if items:
-        for key, item in items.items():
-            yield Change((*path, key), "added", None, item)
-    elif name in ("annotations", "labels") and isinstance(value, Mapping) and value:
-        for label, text in sorted(value.items()):
-            yield Change((*path, Field(label)), "added", None, text)
-    else:
-        yield Change(path, "added", None, value)
 
 
 def _items(
     path: tuple[Segment, ...], name: str, old: Mapping[Key, Any], new: Mapping[Key, Any]
 ) -> Iterator[Change]:
+    defaults = {part: KEY_DEFAULTS[part] for part in MERGE_KEYS[name] if part in KEY_DEFAULTS}
     for key in [*old, *(key for key in new if key not in old)]:
         if key not in old:
             yield Change((*path, key), "added", None, new[key])
         elif key not in new:
             yield Change((*path, key), "removed", old[key], None)
         else:
-            yield from _item((*path, key), name, old[key], new[key])
-    shared = [key for key in old if key in new]
-    if name in ORDERED and shared != [key for key in new if key in old]:
-        names = [[render_path((key,))[1:-1] for key in side] for side in (old, new)]
-        yield Change(path, "reordered", names[0], names[1])
+            yield from _fields((*path, key), defaults | old[key], defaults | new[key])
+    if name in ORDERED and [key for key in old if key in new] != [key for key in new if key in old]:
+        before, after = ([key_text(key) for key in side] for side in (old, new))
+        yield Change(path, "reordered", before, after)
 
 
-def _item(path: tuple[Segment, ...], name: str, old: Any, new: Any) -> Iterator[Change]:
-    if name == "env" and _is_literal(old) and _is_literal(new):
-        before, after = old.get("value", ""), new.get("value", "")
-        if before != after:
-            yield Change(path, "changed", before, after, _comparable(before, after))
-    else:
-        yield from _objects(path, old, new)
-
-
-def _is_literal(entry: Mapping[str, Any]) -> bool:
-    return set(entry) <= {"name", "value"}
-
-
-def _keyed(name: str, items: Any) -> dict[Key, Mapping[str, Any]] | None:
-    """The items by key; None for what is not a well-formed keyed list, which is then compared as
-    one value.
+def _keyed(name: str, items: Any) -> dict[Key, dict[str, Any]] | None:
+    """The items by key; None for what is not a well-formed keyed list.
 
     An env name given twice is legal: the last one counts.
     """
-    if not isinstance(items, list):
+    if name not in MERGE_KEYS or not isinstance(items, list):
         return None
-    keyed: dict[Key, Mapping[str, Any]] = {}
+    keyed: dict[Key, dict[str, Any]] = {}
     for item in items:
-        if not isinstance(item, Mapping):
-            return None
-        pairs = tuple((part, item.get(part, KEY_DEFAULTS.get(part))) for part in MERGE_KEYS[name])
-        if any(not isinstance(value, str | int) for _, value in pairs):
-            return None
-        key = Key(pairs)
-        if key in keyed and name != "env":
+        key = _key(MERGE_KEYS[name], item)
+        if key is None or (key in keyed and name != "env"):
             return None
         keyed.pop(key, None)
         keyed[key] = item
     return keyed
 
 
+def _key(parts: Sequence[str], item: Any) -> Key | None:
+    if not isinstance(item, Mapping):
+        return None
+    pairs = tuple((part, item.get(part, KEY_DEFAULTS.get(part))) for part in parts)
+    is_well_formed = all(type(value) in (str, int) for _, value in pairs)
+    return Key(pairs) if is_well_formed else None
+
+
+def _opened(name: str, old: Any, new: Any) -> tuple[Any, Any]:
+    """The two sides of a field, an absent one taken for empty where the other's parts are told one
+    by one.
+    """
+    there = new if old is _ABSENT else old
+    empty: Any = _ABSENT
+    if there and isinstance(there, Mapping) and name in _OPENED:
+        empty = {}
+    elif there and _keyed(name, there):
+        empty = []
+    return (empty if old is _ABSENT else old), (empty if new is _ABSENT else new)
+
+
+def _meaningful(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields without what carries no meaning.
+
+    ControllerRevisions hold `$patch: replace` (stateful_set_utils.go, getPatch), and servers before
+    1.34 wrote `creationTimestamp: null` in every metadata (kubernetes#134773).
+    """
+    return {
+        name: value
+        for name, value in fields.items()
+        if name != "$patch" and not (name == "creationTimestamp" and value is None)
+    }
+
+
+def _unchanged(name: str, old: Any, new: Any) -> int:
+    if old and new and isinstance(old, Mapping) and isinstance(new, Mapping):
+        return count_unchanged(old, new)
+    old_items, new_items = _keyed(name, old), _keyed(name, new)
+    if old_items and new_items:
+        shared = old_items.keys() & new_items.keys()
+        return sum(count_unchanged(old_items[key], new_items[key]) for key in shared)
+    return int(_spelled(old) == _spelled(new))
+
+
 def _comparable(old: Any, new: Any) -> bool:
-    keys = [set(_TAG.findall(str(side))) for side in (old, new)]
-    return not (keys[0] and keys[1]) or keys[0] == keys[1]
+    """False when two values are the same but for tags of different keys."""
+    before, after = _spelled(old), _spelled(new)
+    if _masked(before) != _masked(after):
+        return True
+    tags = zip(TAG.finditer(before), TAG.finditer(after), strict=True)
+    return any(one["key"] == other["key"] and one[0] != other[0] for one, other in tags)
 
 
-def _plain(template: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {name: value for name, value in template.items() if name != "$patch"}
-    metadata = plain.get("metadata")
-    if isinstance(metadata, Mapping) and metadata.get("creationTimestamp", "") is None:
-        plain["metadata"] = {k: v for k, v in metadata.items() if k != "creationTimestamp"}
-    return plain
+def _doubting_hidden_names(changes: Sequence[Change]) -> Iterator[Change]:
+    """The changes; a name that was itself hidden, under other keys before than after, was perhaps
+    neither removed nor added.
+    """
+    keys: dict[tuple[str, str], set[str]] = {}
+    for change in changes:
+        keys.setdefault((_masked(_named(change)), change.kind), set()).update(_keys_in(change))
+    for change in changes:
+        removed, added = (keys.get((_masked(_named(change)), kind)) for kind in _CAME_OR_WENT)
+        if change.kind in _CAME_OR_WENT and removed and added and not removed & added:
+            yield replace(change, comparable=False)
+        else:
+            yield change
+
+
+def _keys_in(change: Change) -> list[str]:
+    return TAG.findall(_named(change))
+
+
+def _named(change: Change) -> str:
+    return f"{change.path} {_spelled(change.old if change.kind == 'removed' else change.new)}"
+
+
+def _masked(text: str) -> str:
+    # JSON never holds a NUL as such, so the mask cannot be mistaken for anything.
+    return TAG.sub("\0", text)
+
+
+def _spelled(value: Any) -> str:
+    # By spelling 1, 1.0 and true are three values, as in the digest, and a NaN is equal to itself.
+    return json.dumps(value, sort_keys=True)

@@ -49,6 +49,11 @@ class Outbox:
         """Whoever wants to add waits for `room` first."""
         return len(self._queue) >= self.limit_records or self._bytes >= self.limit_bytes
 
+    @property
+    def waiting(self) -> int:
+        """How many envelopes are queued."""
+        return len(self._queue)
+
     def put(self, envelope: Envelope) -> None:
         """Queue an envelope just sealed."""
         self._queue.append(envelope)
@@ -98,7 +103,7 @@ class Outbox:
             try:
                 await self.log.append(batch)
             except LogUnreachable as wrong:
-                _log.warning(wrong.message, hint=wrong.hint, waiting=len(self._queue))
+                _log.warning(wrong.message, hint=wrong.hint, waiting=self.waiting)
                 await self.pace.sleep(backoff.next())
             else:
                 return

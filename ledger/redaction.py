@@ -21,7 +21,6 @@ from typing import Any, Literal
 from ledger.errors import RedactionFailed
 from ledger.inner_json import parsed, spelled
 from ledger.secret_names import (
-    ATTACHED,
     MAPS,
     NO_SECRET,
     OWN_FIELDS,
@@ -86,9 +85,8 @@ class Redactor:
         digest = hmac.digest(self.key, value.encode("utf-8", "surrogatepass"), "sha256")
         return f"redacted:{self.key_id}:{digest.hex()[:32]}"
 
-    # The walk. Every step answers None for "leave it as it is".
-
     def _map(self, node: dict[str, Any], table: _Table) -> dict[str, Any] | None:
+        # Here and below, None says: leave it as it is.
         changes: dict[str, Any] | None = None
         for key, value in node.items():
             field = table[key]
@@ -110,7 +108,10 @@ class Redactor:
             changes = changes or {}
             changes[key] = new
         if self._renamed and not self._renamed.keys().isdisjoint(node):
-            return _renamed(node | (changes or {}), self._renamed)
+            renamed = {self._renamed.get(k, k): v for k, v in (node | (changes or {})).items()}
+            if len(renamed) == len(node):
+                return renamed
+            raise ValueError("two keys became one")
         return node | changes if changes else None
 
     def _list(self, node: list[Any], field: _Field) -> list[Any] | None:
@@ -165,20 +166,21 @@ class Redactor:
                 new = self._tables[_Context.NAMES][flag][value]
             elif program:
                 new = self._argument_of(program, value)
-            flag = "password" if value in PROGRAMS.get(program, ()) else ""
-            flag = value if new is _Mark.FLAG else flag
+            flag = value if new is _Mark.FLAG else "password" if new is _Mark.PROGRAM_FLAG else ""
             program = (program_in(value) if isinstance(value, str) else "") or program
             result.append(value if new is None or isinstance(new, _Mark) else new)
         return None if result == node else result
 
     def _argument_of(self, program: str, value: str) -> Any:
-        for flag in ("-p",) if program in ATTACHED else PROGRAMS[program]:
-            attached = value.removeprefix(flag)
-            if attached not in (value, "") and not NO_SECRET.fullmatch(attached):
-                return flag + self.tag(attached)
-        return self._argument(value)
-
-    # The verdict on one string.
+        flag = re.match(PROGRAMS.get(program, "-p(?!$)"), value)
+        if flag is None:
+            return self._argument(value)
+        start = flag.end() + value.startswith("=", flag.end())
+        if start == len(value):
+            return _Mark.PROGRAM_FLAG
+        return (
+            None if NO_SECRET.fullmatch(value[start:]) else value[:start] + self.tag(value[start:])
+        )
 
     def _named(self, name: str, text: str) -> str | None:
         if announces(name, text):
@@ -200,7 +202,8 @@ class Redactor:
         return None if new == text else new
 
     def _below_secret(self, text: str) -> str | None:
-        return None if NO_SECRET.fullmatch(text) else self._changed(text)
+        plain = self.policy != "strict" and NO_SECRET.fullmatch(text)
+        return None if plain else self._changed(text)
 
     def _text(self, text: str) -> str | None:
         try:
@@ -219,11 +222,12 @@ class Redactor:
             spans = secret_spans(result, beside_names=beside_names)
             if not spans:
                 return None if result == text else result
-            for start, end in reversed(spans):
-                result = result[:start] + self.tag(result[start:end]) + result[end:]
+            parts, last = [], 0
+            for start, end in spans:
+                parts += [result[last:start], self.tag(result[start:end])]
+                last = end
+            result = "".join([*parts, result[last:]])
         return self._changed(text)
-
-    # What is known about one key.
 
     def _learn(self, context: _Context, key: str) -> _Field:
         below = _below(context, key, strict=self.policy == "strict")
@@ -242,7 +246,7 @@ class Redactor:
         if context is _Context.HIDDEN and key not in REFERENCES:
             return self._below_secret
         if key == "value" and context is not _Context.NAMES:
-            return self._changed if context is _Context.ENV else _pair
+            return self._changed if context is _Context.ENV else lambda _: _PAIR
         if key in OWN_FIELDS and context is not _Context.NAMES:
             return partial(self._tagged, beside_names=False)
         return partial(self._named, key)
@@ -251,7 +255,7 @@ class Redactor:
         if below is _Context.HIDDEN:
             return self._below_secret
         if self.policy == "strict" and key in ("args", "command"):
-            return self._changed if key == "args" else _command
+            return self._changed if key == "args" else lambda _: _Mark.COMMAND
         return self._argument
 
     def _remember(self, table: dict[str, Any], text: str, verdict: Any) -> None:
@@ -286,7 +290,8 @@ class _Mark(Enum):
     PAIR = 0
     FLAG = 1
     PROGRAM = 2
-    COMMAND = 3
+    PROGRAM_FLAG = 3
+    COMMAND = 4
 
 
 _PAIR = _Mark.PAIR
@@ -337,23 +342,8 @@ def _below(context: _Context, key: str, *, strict: bool) -> _Context:
     return _Context.ENV if strict and key == "env" else _Context.FIELDS
 
 
-def _pair(_: str) -> _Mark:
-    return _Mark.PAIR
-
-
-def _command(_: str) -> _Mark:
-    return _Mark.COMMAND
-
-
-def _renamed(node: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    result = {names.get(key, key): value for key, value in node.items()}
-    if len(result) < len(node):
-        raise ValueError("two keys became one")
-    return result
-
-
 _FLAG = re.compile(r"(?P<name>--?[A-Za-z][\w.-]*)(?:=(?P<value>.*))?", re.DOTALL)
-_PLAIN_KEY = re.compile(r"(?:f:)?[A-Za-z.]{1,40}")
+_PLAIN_KEY = re.compile(r"(?:f:)?[a-z][A-Za-z.]{0,30}")
 _PASSES = 4
 _ENTRIES = 65_536
 _BYTES = 16 * 2**20

@@ -63,7 +63,7 @@ async def replay(path: Path, log: Log, observer_of: Callable[[str], Observer]) -
     count = records = size = 0
     for line in lines:
         count += 1
-        for envelope in playing.envelopes(line):
+        for envelope in _told(path, playing.envelopes(line)):
             batch.append(envelope)
             size += len(envelope.value)
             if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
@@ -114,7 +114,7 @@ class _Playing:
         if line.op == "list":
             yield from self._listed(line)
         elif line.op == "watch":
-            yield from self._watched(self._streams[line.stream], line)
+            yield from self._watched(line)
         elif line.op == "end":
             self.has_ended = True
             for stream in self._streams.values():
@@ -126,10 +126,16 @@ class _Playing:
             stream = StreamObserver(Stream(KIND_BY_PLURAL[line.stream], "*"), self.observer)
             self._streams[line.stream] = stream
             yield from stream.start(Standing(), at=line.at)
-        yield from stream.listed(line.raw.encode(), at=line.at)
+        try:
+            yield from stream.listed(line.raw.encode(), at=line.at)
+        except (Expired, ClusterUnreachable) as wrong:
+            raise LogUnusable(f"a list of {line.stream} is none: {wrong}") from None
         stream.accept()
 
-    def _watched(self, stream: StreamObserver, line: Recorded) -> Iterator[Envelope]:
+    def _watched(self, line: Recorded) -> Iterator[Envelope]:
+        stream = self._streams.get(line.stream)
+        if stream is None:
+            raise LogUnusable(f"{line.stream} were watched before they were listed")
         try:
             envelope = stream.watched(line.raw.encode(), at=line.at)
         except Expired as ending:
@@ -139,6 +145,13 @@ class _Playing:
         else:
             stream.accept()
             yield from (envelope,) if envelope else ()
+
+
+def _told(path: Path, envelopes: Iterator[Envelope]) -> Iterator[Envelope]:
+    try:
+        yield from envelopes
+    except LogUnusable as wrong:
+        raise LogUnusable(f"{path} is a damaged recording: {wrong}") from None
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:
@@ -153,8 +166,10 @@ def _recorded(path: Path, raw_line: bytes) -> Recorded:
     try:
         line = msgspec.json.decode(raw_line)
         op, stream, raw = line["op"], line.get("stream", ""), line.get("raw", "")
-        if op not in OPERATIONS or (op in ("list", "watch") and stream not in KIND_BY_PLURAL):
-            raise ValueError(f"a line of an unknown kind, {op!r} {stream!r}")
+        if op not in OPERATIONS or not isinstance(raw, str):
+            raise ValueError(f"a line of an unknown kind, {op!r}")
+        if op in ("list", "watch") and stream not in KIND_BY_PLURAL:
+            raise ValueError(f"a stream that we do not know, {stream!r}")
         return Recorded(parse_timestamp(line["at"]), op, stream, raw)
     except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError) as wrong:
         raise LogUnusable(f"{path} is a damaged recording: {wrong}") from None

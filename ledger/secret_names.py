@@ -26,7 +26,7 @@ def announces(name: str, value: str) -> bool:
     """True when the name says that this value is a secret, and the value could be one: it is not
     empty, a plain yes or no, only references (`$(VAR)`), a tag, or a path where a file is meant.
     """
-    said = says(name[-256:])
+    said = says(name)
     if said is Says.NOTHING or NO_SECRET.fullmatch(value):
         return False
     if _HEX.fullmatch(value) and not _CHECKSUMS.isdisjoint(_WORD.findall(name.lower())):
@@ -35,21 +35,25 @@ def announces(name: str, value: str) -> bool:
     return not (is_path and not any(random_parts(value)))
 
 
-@lru_cache(4096)
 def says(name: str) -> Says:
     """What the name of an env entry, flag, header, annotation or field says about its value. Words
     are those of snake_case, kebab-case and camelCase; before a slash stands only a prefix. What is
     left of a name that held a secret itself says nothing.
     """
+    return _says(name[-256:])
+
+
+@lru_cache(4096)
+def _says(name: str) -> Says:
     if TAG.search(name):
         return Says.NOTHING
     words = [word.lower() for word in _WORD.findall(name.rpartition("/")[2])]
     while words and words[-1].isdigit():
         words.pop()
     joined = "".join(words)
-    if joined in _WHOLE:
+    if joined in _WHOLE or name == "_auth":
         return Says.SECRET
-    if joined in ("pwd", "oldpwd"):
+    if joined in ("pwd", "oldpwd") or name == "KEY":
         return Says.SECRET_OR_PATH
     if not words or words[-1] in _ABOUT or words[0] in _COUNTS or name.startswith(_INJECTOR):
         return Says.NOTHING
@@ -109,9 +113,10 @@ def _words(text: str) -> frozenset[str]:
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRETS = _words(
-    "auths connstr cookie cookies cred creds dbpass dockerconfigjson dsn keypass masterauth pass"
-    " passcode passin passout passwds passphrases passwords pwd requirepass secrets"
-    " sshpass storepass tokens unsealkey authorization apikeys userpass"
+    "apikeys authorization auths connstr cookie cookies cred creds dbpass dockerconfigjson"
+    " dsn jwt keypass masterauth mnemonic otp pass passcode passin passkey passout passphrases"
+    " passwds passwords passwort pat pw pwd requirepass salt secrets sshpass storepass tokens"
+    " unsealkey userpass"
 )
 _WHOLE = _words("rediscliauth redisauth neo4jauth dockerauthconfig")
 _INJECTOR = "vault.hashicorp.com/"
@@ -128,16 +133,16 @@ _KEYS = _words(
 _PLACES = _words("file files filename path paths dir directory folder location store keystore")
 _COUNTS = _words("no skip disable without max min num")
 _ABOUT = _words(
-    "addr address agent algorithm annotation annotations arn audience audiences auth backend"
-    " backends bucket check claim class controller count days domain driver duration enabled"
-    " encoder encoding encryption endpoint engine expiration expire expires expiry format"
-    " group header headers host hours interval issuer kind label labels length lifetime limit"
-    " manager max method min minutes mode mount ms name names namespace namespaces operator"
-    " period permission policy port prefix projection prompt provider providers query ref"
-    " reference references refs region rejected reload requests required reviewer reviews role"
-    " roles rotation rule rules scope scopes seconds secs secure server service signature size"
-    " socket spec stdin strategy strength suffix sync timeout ttl type types uri url urls"
-    " usage user username validation version volume"
+    "addr address agent alg algo algorithm annotation annotations arn audience audiences auth"
+    " backend backends bucket check claim class controller count days domain driver duration"
+    " enabled encoder encoding encryption endpoint engine expiration expire expires expiry"
+    " format group header headers host hours interval issuer kind label labels length lifetime"
+    " limit manager max method min minutes mode mount ms name names namespace namespaces"
+    " operator period permission policy port prefix projection prompt provider providers query"
+    " ref reference references refs region rejected reload requests required reviewer reviews"
+    " role roles rotation rule rules samesite scope scopes seconds secs secure server service"
+    " signature size socket spec stdin strategy strength suffix sync timeout ttl type types"
+    " uri url urls usage user username validation version volume"
 )
 _DIGESTS = _words(
     "build checksum commit container digest etag fingerprint guid hash id image md5 ref rev"
@@ -146,7 +151,7 @@ _DIGESTS = _words(
 _CHECKSUMS = _words("checksum checksums digest")
 
 _REFERENCE = (
-    r"\$[A-Za-z_]\w*|\$\{\w+\}|\$\(\w+\)|\$\((?:cat|<)\s+[\"']?[\w./${}-]+[\"']?\)|\{\{.*?\}\}"
+    r"\$[A-Za-z_]\w*|\$\{\w+\}|\$\(\w+\)|\$\((?:cat|<)\s+[\"']?[\w./${}-]+[\"']?\)|\{\{[^{}]*\}\}"
     r"|redacted:[0-9A-Za-z._-]+:[0-9a-f]{32}(?![0-9a-f])"
 )
 NO_SECRET = re.compile(
@@ -160,21 +165,21 @@ _RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{32,}={0,2}")
 TAG = re.compile(r"redacted:[0-9A-Za-z._-]+:[0-9a-f]{32}(?![0-9a-f])")
 """What a hidden value became."""
 
-PROGRAMS: dict[str, tuple[str, ...]] = {
-    "redis-cli": ("-a", "--pass"),
-    "redis-benchmark": ("-a",),
-    "sshpass": ("-p",),
-    "mongo": ("-p",),
-    "mongosh": ("-p",),
-    "mongodump": ("-p",),
-    "mongorestore": ("-p",),
-    "cqlsh": ("-p",),
-    "nodetool": ("-pw",),
-    "ldapsearch": ("-w",),
-    "ldapwhoami": ("-w",),
-    "curl": ("-u", "--user", "-U", "--proxy-user"),
+PROGRAMS: dict[str, str] = {
+    "redis-cli": "-a|--pass|AUTH|auth",
+    "redis-benchmark": "-a",
+    "sshpass": "-p",
+    "mongo": "-p",
+    "mongosh": "-p",
+    "mongodump": "-p",
+    "mongorestore": "-p",
+    "cqlsh": "-p",
+    "nodetool": "-pw",
+    "ldapsearch": "-[A-Za-z]*w",
+    "ldapwhoami": "-[A-Za-z]*w",
+    "curl": "-[A-Za-z]*[uU]|--user|--proxy-user",
 }
-"""Programs with a flag that announces a secret without naming it."""
+"""Programs with flags, as a pattern, that announce a secret without naming it."""
 ATTACHED = _words(
     "mysql mysqladmin mysqldump mysqlcheck mysqlsh mariadb mariadb-admin mariadb-dump"
 )

@@ -3,27 +3,16 @@ r"""Secrets in a text: the forms that betray one, and the ways a name stands bes
 A table, so that it can be read, argued about and tested row by row: every rule carries examples,
 with guillemets around what it must hide, and examples that it must leave alone. How documents are
 walked, and what a hidden value becomes, is redaction.py's matter.
-
-Every pattern is linear in its text: repetitions that could restart are bounded or begin at a
-boundary.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from operator import itemgetter
 
-from ledger.secret_names import (
-    ATTACHED,
-    NO_SECRET,
-    PROGRAMS,
-    TAG,
-    Says,
-    announces,
-    random_parts,
-    says,
-)
+from ledger.secret_names import ATTACHED, PROGRAMS, TAG, random_parts
+from ledger.secret_text import NAME, VALUE, Rule
 
 
 def secret_spans(text: str, *, beside_names: bool) -> list[tuple[int, int]]:
@@ -35,77 +24,15 @@ def secret_spans(text: str, *, beside_names: bool) -> list[tuple[int, int]]:
     if HINT.search(text.lower()):
         rules = (*PAIRS, *SHAPES) if beside_names else SHAPES
         found += [span for rule in rules for span in rule.secrets(text)]
-    tags = [tag.span() for tag in TAG.finditer(text)] if found else []
+    tags = [(0, 0), *(tag.span() for tag in TAG.finditer(text))] if found else []
     joined: list[tuple[int, int]] = []
     for start, end in sorted(found):
-        if any(first <= start and end <= last for first, last in tags):
+        if end <= tags[bisect_right(tags, start, key=itemgetter(0)) - 1][1]:
             continue
         if joined and start < joined[-1][1]:
             start, end = joined[-1][0], max(end, joined.pop()[1])
         joined.append((start, end))
     return joined
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One form of a secret in a text: `pattern`, and then `value` if there is one. The group
-    `quoted`, `bare` or `secret` is what gets hidden, where there is a group `name` only if that
-    name announces it.
-    """
-
-    name: str
-    pattern: re.Pattern[str]
-    value: re.Pattern[str] | None
-    examples: tuple[str, ...]
-    keeps: tuple[str, ...]
-
-    def secrets(self, text: str) -> Iterator[tuple[int, int]]:
-        """Start and end of every secret that this rule sees, in order and never empty."""
-        done = 0
-        for found in self.pattern.finditer(text):
-            name = found["name"] if "name" in self.pattern.groupindex else None
-            if name is not None and says(name) is Says.NOTHING:
-                continue
-            # Values may reach far; to look again into one that is already hidden costs the square.
-            value = (
-                self.value.match(text, found.end()) if self.value and found.end() >= done else None
-            )
-            start, end = _hidden(value or found) if value or not self.value else (0, 0)
-            secret = _without_tail(text[start:end])
-            if not NO_SECRET.fullmatch(secret) and (name is None or announces(name, secret)):
-                done = start + len(secret)
-                yield start, done
-
-
-def _hidden(found: re.Match[str]) -> tuple[int, int]:
-    groups = found.groupdict()
-    if groups.get("more"):
-        return found.start("quote"), found.end("more")
-    return found.span(next(g for g in ("secret", "quoted", "bare") if groups.get(g) is not None))
-
-
-def _without_tail(value: str) -> str:
-    """The value without what ends a sentence, a list or a parenthesis around it."""
-    while value and value[-1] in _TAIL and _TAIL[value[-1]] not in value:
-        value = value[:-1]
-    return value
-
-
-_TAIL = dict.fromkeys(" \t\r\n,;.", "\0") | {")": "(", "]": "[", "}": "{"}
-"""What may follow a value, and what makes it belong to the value when it stands inside."""
-
-_QUOTED = (
-    r"(?P<quote>\\{0,8}[\"'`])(?P<quoted>(?:(?!(?P=quote))(?:\\.|[^\\]))*)(?:(?P=quote)|\\?\Z)"
-    r"(?P<more>(?:[\w$+@%!#*~^?/-]|\"[^\"\n]*\"|'[^'\n]*')*)"
-)
-_BARE = (
-    r"(?:\$\([^()\n]*\)|\$\{[^{}\n]*\}|\{\{[^{}]*\}\}|\\[^\n\"'`]"
-    r"|(?<=[\w\"'])(?:\"[\w$][^\"\n]*\"|'[\w$][^'\n]*')|(?<=\w)[\"'](?=\w)"
-    r"|[^\s\"'`;&|,<>(){}\[\]\\]|[;&|,](?![\s;&|,\"'`]|[\w.-]{1,80}[=:]|\Z)"
-    r"|[<>(){}\[\]](?![\s,;\"'`)}\]]|\Z))+"
-)
-_VALUE = rf"(?:{_QUOTED}|(?P<bare>{_BARE}))"
-_NAME = r"(?<![\w])(?P<name>-*[A-Za-z_][\w.-]{0,120})"
 
 
 def _rule(
@@ -199,8 +126,13 @@ SHAPES: tuple[Rule, ...] = (
     ),
     _rule(
         "userinfo without scheme",
-        r"(?<![\w.+/-])[\w.+-]{0,80}:(?!\d{1,5},)(?P<secret>[^\s:@/\"'\\]{1,200})@(?!sha\d)(?=tcp\(|unix\(|\[?[\w.-]+[\]:/])",
-        ("root:«hunter2»@tcp(db:3306)/shop", "app:«hunter2»@db:5432"),
+        r"(?<![\w.+-])[\w.+-]{0,80}:(?!\d{1,5},)(?P<secret>[^\s:@/\"'\\]{1,200})@(?!sha\d)"
+        r"(?=tcp\(|unix\(|\[?[\w.-]+[\]:/])|(?i:thin:)\w{1,80}/(?P<bare>[^\s:@/\"'\\]{1,200})(?=@)",
+        (
+            "root:«hunter2»@tcp(db:3306)/shop",
+            "app:«hunter2»@db:5432",
+            "jdbc:oracle:thin:a/«hunter2»@db:1",
+        ),
         ("nginx:1.25@sha256:0123", "mailto:me@example.com", "1@kafka-0:9093,2@kafka-1:9093"),
     ),
     _rule(
@@ -213,15 +145,10 @@ SHAPES: tuple[Rule, ...] = (
 """Seen by their form alone, wherever they stand."""
 
 
-def _flags_of(program: str) -> str:
-    flags = "|".join(sorted(map(re.escape, PROGRAMS[program]), key=len, reverse=True))
-    return rf"{re.escape(program)}(?=[ \t])[^\n;|&]{{0,300}}?[ \t](?:{flags})[ \t=]*"
-
-
 PAIRS: tuple[Rule, ...] = (
     _rule(
         "name=value",
-        _NAME + r"(?:\\{0,8}[\"'])?\]?[ \t]*(?:=>|:=|=(?![=~>]))[ \t]*",
+        NAME + r"(?:\\{0,8}[\"'])?\]?[ \t]*(?:=>|:=|\+?=(?![=~>]))[ \t]*",
         (
             "API_TOKEN=«hunter2» exec nginx",
             "--db.password=«hunter2» -v",
@@ -242,28 +169,33 @@ PAIRS: tuple[Rule, ...] = (
             'test "$TOKEN" == x',
             "ALLOW_EMPTY_PASSWORD=yes",
         ),
-        value=_VALUE,
+        value=VALUE,
     ),
     _rule(
         "--flag value",
         r"(?<![\w-])(?P<name>--?[A-Za-z][\w.-]{0,120})(?:[ \t]|\\\n)+(?![-|&;<>])",
         ("tool --db-password «hunter2» --v", "keytool -storepass «changeit»"),
         ("--token-ttl 3600", "--password --user x", "--private-key /etc/tls/key.pem"),
-        value=_VALUE,
+        value=VALUE,
     ),
     _rule(
         "quoted name",
-        r"(?P<q>\\{0,8}[\"'])(?P<name>[\w.@/ -]{1,120})(?P=q)[ \t]*:\s*",
-        ('curl -d {"user":"a","password":"«hunter2»"}', r"{\"api_key\": \"«hunter2»\"}"),
-        ('{"secretName":"db"}', 'volume "db-secret" not found'),
-        value=_VALUE,
+        r"(?P<q>\\{0,8}[\"'])(?P<name>[\w.@/ -]{1,120})(?P=q)"
+        r"(?::\s*|\s+:\s*(?=\\{0,8}[\"']|[\d{[]))",
+        (
+            'curl -d {"user":"a","password":"«hunter2»"}',
+            r"{\"api_key\": \"«hunter2»\"}",
+            "'token' : '«x»'",
+        ),
+        ('{"secretName":"db"}', 'volume "db-secret" : secret "db" not found'),
+        value=VALUE,
     ),
     _rule(
         "line of a configuration file",
         r"(?:^|(?<=\n))[ \t]*(?:- )?(?P<name>[A-Za-z_][\w.-]{0,120}):[ \t]+(?![|>&!])",
         ("user: a\npassword: «correct horse»\n", "  token: '«hunter2»'"),
         ("log_level: debug", "secretName: db", "key: password"),
-        value=rf"(?=[\"']){_VALUE}|(?P<secret>[^\s\"'][^\n]*)",
+        value=rf"(?=[\"']){VALUE}|(?P<secret>[^\s\"'][^\n]*)",
     ),
     _rule(
         "block of a configuration file",
@@ -273,15 +205,16 @@ PAIRS: tuple[Rule, ...] = (
         ("script: |\n  run\n",),
     ),
     _rule(
-        "name and value in lines or truncated JSON",
-        r"\bname(?:\\{0,8}\")?:[ \t]*\\{0,8}[\"']?(?P<name>[\w.-]{1,120})\\{0,8}[\"']?(?:\s*,)?\s*"
-        r"(?:\\{0,8}\")?value(?:\\{0,8}\")?:[ \t]*",
+        "name and value in lines, attributes or truncated JSON",
+        r"\b(?:name|key)(?:\\{0,8}[\"'])?[ \t]*[:=][ \t]*\\{0,8}[\"']?(?P<name>[\w.-]{1,120})"
+        r"\\{0,8}[\"']?(?:\s*,)?\s*(?:\\{0,8}[\"'])?value(?:\\{0,8}[\"'])?[ \t]*[:=][ \t]*",
         (
             "- name: DB_PASSWORD\n  value: «hunter2»\n",
             '[{"name":"DB_PASSWORD","value":"«hunter2»"},{"na',
+            "<property name='password' value='«hunter2»'/>",
         ),
         ("- name: LOG_LEVEL\n  value: debug\n",),
-        value=_VALUE,
+        value=VALUE,
     ),
     _rule(
         "header in quotes",
@@ -294,14 +227,14 @@ PAIRS: tuple[Rule, ...] = (
         r"(?<![\w:/.-])(?P<name>[A-Za-z_][\w.-]{0,120}):[ \t]+",
         ("set the new password: «hunter2», see CHG-7", "now with token: «abcdef»"),
         ("failed to fetch token: context deadline exceeded", "done: CHG-7"),
-        value=r"(?=\S*[A-Z0-9_!#$%^*+=@~-]|\S+\s*\Z)" + _VALUE,
+        value=r"(?=\S*[A-Z0-9_!#$%^*+=@~-]|\S+\s*\Z)" + VALUE,
     ),
     _rule(
         "name:value",
         r"(?<![\w:/.-])(?P<name>[\w.-]{0,80}(?i:password|passwd|passphrase)):(?=[^\s/])",
         ("password:«hunter2»",),
         ("docker.io/password:1.2",),
-        value=_VALUE,
+        value=VALUE,
     ),
     _rule(
         "password in a sentence",
@@ -312,11 +245,13 @@ PAIRS: tuple[Rule, ...] = (
     ),
     _rule(
         "password in SQL or a server's configuration",
-        r"(?i:\b(?:identified[ \t]+by|password))[ \t]+(?:(?P<q>['\"])(?P<secret>(?:(?!(?P=q)).)+))"
+        r"(?i:\b(?:identified[ \t]+by|password(?:[ \t]+for[ \t]+\S{1,80}[ \t]*=)?))[ \t]+"
+        r"(?:(?P<q>['\"])(?P<secret>(?:(?!(?P=q)).)+))"
         r"|(?:^|(?<=\n))[ \t]*(?:requirepass|masterauth)[ \t]+\"?(?P<bare>[^\s\"]+)",
         (
             "alter user a identified by '«hunter2»'",
             "create role a password '«hunter2»'",
+            "set password for a = '«hunter2»'",
             "port 1\nrequirepass «hunter2»\n",
         ),
         ("requirepass", "identified by name"),
@@ -328,26 +263,68 @@ PAIRS: tuple[Rule, ...] = (
         ("<level>info</level>",),
     ),
     _rule(
+        "elements of a name and its value",
+        r"<(?:name|key)>(?P<name>[\w.-]{1,120})</\w+>\s*<value>(?P<secret>[^<]+)<",
+        ("<name>fs.s3a.secret.key</name> <value>«hunter2»</value>",),
+        ("<name>fs.s3a.endpoint</name><value>s3.example.com</value>",),
+    ),
+    _rule(
+        "command that sets a name",
+        r"(?i:\b(?:set|setenv|env))(?:[ \t]+-\w+)?[ \t]+"
+        r"(?P<name>[A-Z][A-Z0-9_]{2,120}|\w{1,60}_\w{1,60}|requirepass|masterauth)"
+        r"[ \t]+(?![-=|&;<>])",
+        (
+            "setenv API_TOKEN «hunter2»",
+            "redis-cli config set requirepass «hunter2»",
+            "aws configure set aws_secret_access_key «hunter2»",
+        ),
+        ("set token expired", "env TOKEN_TTL 5"),
+        value=VALUE,
+    ),
+    _rule(
+        "command that takes a password",
+        r"\brabbitmqctl[ \t](?:[^\n;|&]{0,200}[ \t])?(?:add_user|change_password|authenticate_user)"
+        r"[ \t]+\S+[ \t]+|\bhtpasswd[ \t]+-[A-Za-z]*b[A-Za-z]*[ \t]+\S+[ \t]+\S+[ \t]+"
+        r"|\b(?:on|off)[ \t](?:[^\n]{0,200}[ \t])?>",
+        (
+            "rabbitmqctl -q add_user a «hunter2»",
+            "htpasswd -bc /etc/x a «hunter2»",
+            "user default on ~* >«hunter2» +@all",
+        ),
+        ("rabbitmqctl list_users", "on time > late"),
+        value=VALUE,
+    ),
+    _rule(
+        "password in a pipe",
+        r"\becho[ \t]+(?:-\w+[ \t]+)?(?P<q>[\"']?)(?:\w{1,80}:)?(?P<secret>[^\s\"'|]{1,200})(?P=q)"
+        r"[ \t]*\|[ \t]*(?:sudo[ \t]+)?(?=chpasswd|passwd[ \t])",
+        ("echo 'root:«hunter2»' | chpasswd", "echo «hunter2» | passwd --stdin a"),
+        ("echo root | grep passwd",),
+    ),
+    _rule(
         "flag of a known program",
-        rf"(?<![\w-])(?:{'|'.join(map(_flags_of, PROGRAMS))})",
-        ("redis-cli -h db -a «hunter2» ping", "curl -s -u «app:hunter2» http://x | jq"),
+        "|".join(
+            rf"(?<![\w-]){name}(?=[ \t])[^\n;|&]{{0,300}}?[ \t](?:{flags})[ \t=]*"
+            for name, flags in PROGRAMS.items()
+        ),
+        ("redis-cli -h db -a «hunter2» ping", "curl -sSu «app:hunter2» http://x | jq"),
         ('redis-cli -a "$REDIS_PASSWORD" ping', "redis-cli ping; ls -a x"),
-        value=_VALUE,
+        value=VALUE,
     ),
     _rule(
         "password attached to a known program's flag",
         rf"(?<![\w-])(?:{'|'.join(ATTACHED)})(?=[ \t])[^\n;|&]{{0,300}}?[ \t]-p",
         ("mysql -uroot -p«hunter2» -e 'select 1'", "mysqladmin -p'«a b»' ping"),
         ("mysql -u root -p shop", "mysqladmin ping", "mysql -p$MYSQL_ROOT_PASSWORD"),
-        value=_VALUE,
+        value=VALUE,
     ),
 )
 """Announced by a name that stands beside them in the text."""
 
 HINT = re.compile(
-    "pass|pwd|token|secret|cred|key|auth|cookie|dsn|conn|sig=|signature=|identified"
+    "pass|pwd|pw|[_-]pat|pat=|otp|mnemonic|salt|jwt|token|secret|cred|key|auth|cookie|dsn|conn|sig=|signature=|identified"
     "|://|@|-----|eyj|akia|asia|gh[pousr]_|github_pat_|xox|hooks.slack|[srp]k_|aiza|glpat-|npm_"
     "|hv[sbr]\\.|sg\\.|dop_v1_|pypi-|shpat_|sk-|\\$|bearer|basic|redis-|mongo|cqlsh|nodetool|ldap"
-    "|curl|mysql|mariadb"
+    "|curl|mysql|mariadb|rabbitmqctl| >"
 )
 """Found in the lower-case form of every text in which any rule sees something."""

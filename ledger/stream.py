@@ -23,7 +23,7 @@ from ledger.lines import LongLine
 from ledger.model import timestamp
 from ledger.observe import ListPage, Observer, Stream, line_decoder, page_decoder
 
-REFUSALS_BORNE = 3
+REFUSALS_BORNE = 5
 """A starting API server refuses for want of its roles, so a watch that was allowed before is tried
 again before the right counts as lost."""
 
@@ -150,8 +150,9 @@ class StreamObserver:
             raw_object = bytes(line.object)
             if line.type == "ERROR":
                 raise self._error(raw_object)
-            version = _version(raw_object)
             envelope = self._watched(line.type, raw_object, at)
+            # The id of an object's record begins `<uid>/<resourceVersion>/`.
+            version = envelope.id.split("/")[1] if envelope else _version(raw_object)
         except (msgspec.DecodeError, ValueError, KeyError, RecursionError):
             return self._unreadable("decode", len(raw_line), raw_line, at)
         self._advance(version, at)

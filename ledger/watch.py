@@ -7,8 +7,10 @@ bytes become is stream.py's part, how they come cluster.py's.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -25,11 +27,20 @@ from ledger.stream import StreamObserver
 WATCH_SECONDS = (240, 300)
 """How long the API server may keep one watch: a fresh request picks up rotated credentials."""
 
-SHORT_WATCH_SECONDS = 5.0
-"""A watch that ends sooner is a failure, whatever it said: the next one waits."""
+HEALTHY_SECONDS = 5.0
+"""A watch that ends sooner is a failure, whatever it said: the next one waits longer. One that
+lasts ends the waiting. client-go's two minutes would keep us away for half a minute after the
+second of two restarts, which is longer than a busy kind's history lasts.
+"""
+
+RELIST_SECONDS = 60.0
+"""Lost history is listed again at once, but not twice within this time."""
 
 FORBIDDEN_SECONDS = 30.0
 """Rights come back by hand; ask again after once to twice as long."""
+
+DOUBTFUL_SECONDS = 1.0
+"""The same, while the right may only be missed for a moment."""
 
 PAGE_ITEMS = 250
 SMALLEST_PAGE_ITEMS = 10
@@ -58,11 +69,11 @@ async def follow(
 
     Raises only what is not the server's: OtherCluster, and our own faults.
     """
-    backoff = Backoff(pace)
+    waits = _Waits(pace, Backoff(pace))
     while True:
         ending: Expired | ClusterUnreachable | None = None
         try:
-            async with aclosing(_list_and_watches(api, stream, pace, backoff)) as envelopes:
+            async with aclosing(_list_and_watches(api, stream, waits)) as envelopes:
                 async for envelope in envelopes:
                     yield envelope
         except (Expired, ClusterUnreachable) as wrong:
@@ -75,27 +86,26 @@ async def follow(
         elif isinstance(ending, Forbidden):
             for envelope in stream.refuse(at=pace.now()):
                 yield envelope
-        await pace.sleep(_wait_seconds(ending, stream, pace, backoff))
+        await pace.sleep(waits.after(ending, stream))
 
 
 async def _list_and_watches(
-    api: ApiServer, stream: StreamObserver, pace: Pace, backoff: Backoff
+    api: ApiServer, stream: StreamObserver, waits: _Waits
 ) -> AsyncGenerator[Envelope, None]:
     """A list where one is needed, then watch after watch; ends when it takes another list."""
     if stream.needs_list:
-        async with aclosing(_list(api, stream, pace)) as listed:
+        async with aclosing(_list(api, stream, waits.pace)) as listed:
             async for envelope in listed:
                 yield envelope
     while True:
-        began = pace.monotonic()
-        async with aclosing(_watch(api, stream, pace)) as watched:
+        async with aclosing(_watch(api, stream, waits)) as watched:
             async for envelope in watched:
                 yield envelope
         if stream.needs_list:
             return
-        if pace.monotonic() - began < SHORT_WATCH_SECONDS:
+        if not waits.was_healthy:
             stream.connected = False
-            await pace.sleep(backoff.next())
+            await waits.pace.sleep(waits.backoff.next())
 
 
 async def _list(
@@ -114,29 +124,54 @@ async def _list(
 
 
 async def _watch(
-    api: ApiServer, stream: StreamObserver, pace: Pace
+    api: ApiServer, stream: StreamObserver, waits: _Waits
 ) -> AsyncGenerator[Envelope, None]:
     """One watch request, to its end."""
-    shortest, longest = WATCH_SECONDS
+    pace, (shortest, longest) = waits.pace, WATCH_SECONDS
     seconds = shortest + round(pace.random() * (longest - shortest))
     async with api.watch(
         stream.stream, resource_version=stream.cursor, timeout_seconds=seconds
     ) as lines:
         stream.accept()
-        async for raw_line in lines:
-            envelope = stream.watched(raw_line, at=pace.now())
-            if envelope is not None:
-                yield envelope
+        with waits.measured():
+            async for raw_line in lines:
+                envelope = stream.watched(raw_line, at=pace.now())
+                if envelope is not None:
+                    yield envelope
 
 
-def _wait_seconds(
-    ending: Exception | None, stream: StreamObserver, pace: Pace, backoff: Backoff
-) -> float:
-    if isinstance(ending, Forbidden) and stream.state == "forbidden":
-        return FORBIDDEN_SECONDS * (1 + pace.random())
-    if isinstance(ending, Throttled):
-        return max(ending.after_seconds, backoff.next())
-    return backoff.next()
+@dataclass(slots=True)
+class _Waits:
+    """How long a stream waits after what ended it."""
+
+    pace: Pace
+    backoff: Backoff
+    was_healthy: bool = False
+    _listed_at: float = -math.inf
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Around a watch that was accepted: whether it lasted, and if so, an end to the waiting."""
+        began = self.pace.monotonic()
+        try:
+            yield
+        finally:
+            self.was_healthy = self.pace.monotonic() - began >= HEALTHY_SECONDS
+            if self.was_healthy:
+                self.backoff.reset()
+
+    def after(self, ending: Exception | None, stream: StreamObserver) -> float:
+        """Seconds to wait."""
+        if isinstance(ending, Forbidden):
+            is_sure = stream.state == "forbidden"
+            return (FORBIDDEN_SECONDS if is_sure else DOUBTFUL_SECONDS) * (1 + self.pace.random())
+        if isinstance(ending, Throttled):
+            return max(ending.after_seconds, self.backoff.next())
+        if isinstance(ending, ClusterUnreachable):
+            return self.backoff.next()
+        now, before = self.pace.monotonic(), self._listed_at
+        self._listed_at = now
+        return 0.0 if now - before >= RELIST_SECONDS else self.backoff.next()
 
 
 def _tell(stream: StreamObserver, ending: Exception | None) -> None:

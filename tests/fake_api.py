@@ -61,11 +61,13 @@ class FakeApi:
     )
     always: dict[tuple[str, str], Fault] = field(default_factory=dict)
     port: int = 0
+    largest_page: int = 1_000
     _pages: dict[str, tuple[int, list[Raw]]] = field(default_factory=dict)
     _watching: list[web.Request] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _ends: int = 0
     _runner: web.AppRunner | None = None
+    _server: asyncio.Server | None = None
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
         """Listen on a port of our own, the same one after a stop."""
@@ -73,16 +75,25 @@ class FakeApi:
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=tls)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        assert self._runner.server
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            self._runner.server, "127.0.0.1", self.port, ssl=tls, reuse_address=True
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Close every connection and the port."""
+        if not (self._server and self._runner and self._server.is_serving()):
+            return
+        for listening in self._server.sockets:
+            # A connection that is being accepted while asyncio closes the server is never closed.
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await asyncio.sleep(0.001)
+        self._server.close()
         self.end_watches()
         self.cut()
-        if self._runner:
-            await self._runner.cleanup()
+        await self._runner.cleanup()
 
     def kubeconfig(self, folder: Path, *, user: Raw | None = None, scheme: str = "http") -> Path:
         """A kubeconfig for this server."""
@@ -205,7 +216,7 @@ class FakeApi:
     def _list(self, asked: Asked) -> web.Response:
         token = asked.query.get("continue", "")
         version, items = self._pages.pop(token) if token else self._snapshot(asked.plural)
-        limit = int(asked.query.get("limit", "0")) or len(items)
+        limit = min(int(asked.query.get("limit", "0")) or len(items), self.largest_page)
         page, rest = items[:limit], items[limit:]
         metadata = {"resourceVersion": str(version)}
         if rest:

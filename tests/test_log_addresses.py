@@ -108,7 +108,7 @@ async def test_what_is_no_log_s_address_is_told(address: str) -> None:
         await open_log(address)
     assert (wrong.value.message, wrong.value.hint) == (
         f"{address!r} is not a log's address",
-        "use sqlite:///path/log.db, kafka://host:9092/topic or memory:",
+        "use sqlite:///path/log.db or kafka://host:9092/topic",
     )
 
 

@@ -33,9 +33,9 @@ ADDRESS = parse_address("kafka://a:1,b:2/t")
         (
             kafka.RequestTimedOutError(),
             LogUnreachable,
-            "Kafka at a:1,b:2 does not answer (no answer in time)",
+            "Kafka at a:1,b:2 does not answer",
         ),
-        (TimeoutError(), LogUnreachable, "Kafka at a:1,b:2 does not answer (no answer in time)"),
+        (TimeoutError(), LogUnreachable, "Kafka at a:1,b:2 does not answer"),
         (
             ConnectionResetError(104, "Connection reset by peer"),
             LogUnreachable,
@@ -66,8 +66,8 @@ def test_a_file_of_the_login_that_cannot_be_read_is_told() -> None:
     missing = "kafka://a/t?tls=on&username=u&password_file=/nowhere/password"
     with pytest.raises(LogUnusable) as wrong:
         options(parse_address(missing))
-    assert (wrong.value.message, wrong.value.hint) == (
+    assert wrong.value.message == (
         "a file that the address of topic t names cannot be used: "
-        "[Errno 2] No such file or directory: '/nowhere/password'",
-        "look at ca, cert, key and password_file in the address",
+        "[Errno 2] No such file or directory: '/nowhere/password'"
     )
+    assert wrong.value.hint == "look at ca, cert, key and password_file in the address"

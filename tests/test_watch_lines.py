@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,10 +39,15 @@ def test_a_line_over_the_limit_is_passed_over_and_the_next_one_comes(
 
 
 def test_a_long_line_is_not_held_in_memory() -> None:
-    splitter = LineSplitter(limit_bytes=1000)
-    for _ in range(100):
-        assert splitter.feed(b"x" * 500) == []
-        assert sum(map(len, splitter._parts)) <= 1000
+    splitter = LineSplitter(limit_bytes=1_000_000)
+    tracemalloc.start()
+    try:
+        for _ in range(40):
+            assert splitter.feed(b"x" * 500_000) == []
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 4_000_000
 
 
 def test_half_a_line_is_never_handed_out() -> None:

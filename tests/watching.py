@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,10 @@ from ledger.observe import Observer, Stream
 from ledger.pace import Pace
 from ledger.redaction import Redactor
 from ledger.resume import read_resume
+from ledger.stream import Standing
 from ledger.watcher import Watcher
 from tests.fake_api import CLUSTER, FakeApi
+from tests.recorded import KEY, KEY_ID
 
 SPEED = 200.0
 """Seconds of a test's watcher in one real second."""
@@ -49,7 +51,7 @@ def fast(speed: float = SPEED) -> Pace:
 
 def observer(instance: str = "aaaa0001", cluster: str = CLUSTER) -> Observer:
     """An observer with a key of its own."""
-    return Observer(cluster, instance, Redactor("secrets", "0a1b2c3d", b"a key for tests"))
+    return Observer(cluster, instance, Redactor("secrets", KEY_ID, KEY))
 
 
 @dataclass
@@ -94,28 +96,32 @@ async def watching(
     *,
     log: Log | None = None,
     instance: str = "aaaa0001",
-    pace: Pace | None = None,
     heartbeat_seconds: float = 15.0,
+    standings: Mapping[str, Standing] | None = None,
 ) -> AsyncIterator[Watching]:
-    """A watcher that goes on where the log ends, and is stopped in order on the way out."""
+    """A watcher that goes on where the log ends (or as told), and is stopped in order on the way
+    out; unless it has ended before, then the test has looked at why.
+    """
     log = log or MemoryLog()
-    resume = await read_resume(log, streams, cluster=CLUSTER)
+    if standings is None:
+        standings = (await read_resume(log, streams, cluster=CLUSTER)).cursors
     watcher = Watcher(
         cluster,
         log,
         observer(instance),
         streams,
-        resume.cursors,
+        standings,
         heartbeat_seconds=heartbeat_seconds,
-        pace=pace or fast(),
+        pace=fast(),
     )
     stop = asyncio.Event()
     task = asyncio.create_task(watcher.run(stop))
     try:
         yield Watching(watcher, log, task)
     finally:
-        stop.set()
-        await task
+        if not task.done():
+            stop.set()
+            await task
 
 
 async def documents(log: Log) -> list[Document]:

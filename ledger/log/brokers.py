@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.codec import has_zstd
@@ -36,6 +37,10 @@ from ledger.log.topic import Topic, create_command, new_topic_settings
 
 SETTINGS = ("cleanup.policy", "max.message.bytes")
 TOPIC_RESOURCE = 2
+MOMENTS = (0.0, 0.1, 0.2, 0.4)
+
+FAILURES = (kafka.KafkaError, kafka.ConsumerStoppedError, TimeoutError, OSError)
+"""What comes out of aiokafka when a broker, the network or another task's failure is in the way."""
 
 
 async def create(address: TopicAddress, *, replication_factor: int) -> None:
@@ -50,7 +55,7 @@ async def create(address: TopicAddress, *, replication_factor: int) -> None:
         async with asyncio.timeout(2 * address.timeout_seconds):
             await admin.start()
             answer = await admin.create_topics([topic])
-    except (kafka.KafkaError, TimeoutError, OSError) as wrong:
+    except FAILURES as wrong:
         raise translated(wrong, address) from wrong
     finally:
         await admin.close()
@@ -63,14 +68,19 @@ async def describe(client: Any, address: TopicAddress) -> Topic:
     """The topic as the brokers know it. Raises LogUnusable when there is none, and aiokafka's
     errors.
     """
-    topic_id, partitions = await _metadata(client, address)
+    for wait_seconds in MOMENTS:
+        # A topic that was just made, or a broker that has just come back, takes a moment.
+        await asyncio.sleep(wait_seconds)
+        topic_id, partitions = await _metadata(client, address)
+        if topic_id:
+            break
     if not topic_id:
         raise LogUnusable(
             f"there is no topic {address.topic} on {address.servers}",
             hint=f"make it: {create_command(address)}",
         )
     question = DescribeConfigsRequest([(TOPIC_RESOURCE, address.topic, list(SETTINGS))])
-    answer = await client.send(client.get_random_node(), question)
+    answer = await _ask(client, address, question)
     code, _, _, _, entries = answer.resources[0]
     if code:
         raise kafka.for_code(code)()
@@ -127,7 +137,7 @@ async def stop(client: Any, address: TopicAddress) -> None:
     try:
         async with asyncio.timeout(address.timeout_seconds):
             await client.stop()
-    except (kafka.KafkaError, TimeoutError, OSError) as wrong:
+    except FAILURES as wrong:
         # It is thrown away, and what it still held was never acknowledged to anyone.
         logging.getLogger(__name__).debug("a Kafka client did not stop in order: %r", wrong)
 
@@ -159,19 +169,20 @@ def translated(wrong: Exception, address: TopicAddress) -> LogUnusable:
             return LogUnreachable(f"no broker of {address.servers} leads topic {topic}")
         case _:
             return LogUnreachable(
-                f"Kafka at {address.servers} does not answer ({_reason(wrong)})",
+                f"Kafka at {address.servers} does not answer{_reason(wrong)}",
                 hint="check that the brokers run, and the address, TLS and login",
             )
 
 
 def _reason(wrong: Exception) -> str:
     match wrong:
-        case kafka.KafkaConnectionError():
-            return "no connection"
         case TimeoutError() | kafka.KafkaTimeoutError() | kafka.RequestTimedOutError():
-            return "no answer in time"
+            return ""
+        case kafka.KafkaConnectionError() | kafka.NodeNotReadyError():
+            return ""
         case _:
-            return str(wrong).splitlines()[0] if str(wrong) else type(wrong).__name__
+            first, *_ = str(wrong).splitlines() or [type(wrong).__name__]
+            return f" ({first})"
 
 
 def _tls(access: Access) -> ssl.SSLContext:
@@ -196,9 +207,22 @@ def _quieten() -> None:
         noisy.setLevel(logging.CRITICAL)
 
 
+async def _ask(client: Any, address: TopicAddress, question: Any) -> Any:
+    """The first answer: the leader's, else any broker's, since one of them may be dead."""
+    leader = client.cluster.leader_for_partition(TopicPartition(address.topic, 0))
+    nodes = [broker.nodeId for broker in client.cluster.brokers()]
+    nodes.sort(key=lambda node: node != leader)
+    for node in nodes[:-1]:
+        try:
+            return await client.send(node, question)
+        except (kafka.NodeNotReadyError, kafka.KafkaConnectionError, kafka.RequestTimedOutError):
+            continue
+    return await client.send(nodes[-1] if nodes else None, question)
+
+
 async def _metadata(client: Any, address: TopicAddress) -> tuple[str, int]:
     try:
-        answer = await client.send(client.get_random_node(), _TopicRequest(address.topic))
+        answer = await _ask(client, address, _TopicRequest(address.topic))
     except NotImplementedError:
         raise LogUnusable(
             f"the brokers of {address.servers} are older than Kafka 2.8",

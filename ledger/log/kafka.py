@@ -1,10 +1,10 @@
 """The log as a Kafka topic with one partition; positions are Kafka's offsets.
 
-The only user of aiokafka, built around what was seen of it: with idempotence on it hangs when a
-broker is lost, so that is off and one batch is in flight at a time; consumer groups get stuck, so
-there is none; a lost broker looks like silence, so every wait has a deadline. After an error its
-clients are thrown away and made anew. What a topic must be like is topic.py, talking to its brokers
-brokers.py; copying it into log.db is consumers/archive.py.
+With brokers.py the only user of aiokafka, built around what was seen of it: with idempotence on it
+hangs when a broker is lost, so that is off and one batch is in flight at a time; consumer groups
+get stuck, so there is none; a lost broker looks like silence, so every wait has a deadline. After
+an error its clients are thrown away and made anew. What a topic must be like is topic.py, talking
+to its brokers brokers.py; copying it into log.db is consumers/archive.py.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.codec import zstd_encode
-from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
 from ledger.envelope import MEDIA_TYPE, Envelope
 from ledger.errors import LogTruncated, LogUnreachable, LogUnusable
 from ledger.log.address import TopicAddress, parse_address
 from ledger.log.brokers import (
+    FAILURES,
     create,
     describe,
     identity,
@@ -91,7 +92,7 @@ class KafkaLog:
             except BaseException:
                 await stop(producer, parsed)
                 raise
-        except (KafkaError, TimeoutError, OSError) as wrong:
+        except FAILURES as wrong:
             raise translated(wrong, parsed) from wrong
         return cls(parsed, topic, producer)
 
@@ -172,7 +173,7 @@ class KafkaLog:
         try:
             await self._verify_identity()
             yield
-        except (KafkaError, TimeoutError, OSError) as wrong:
+        except FAILURES as wrong:
             self._discard()
             raise translated(wrong, self._address) from wrong
 

@@ -156,7 +156,7 @@ class Broker(Topics):
         settings.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         tool = (*self._java(), "kafka.tools.StorageTool", "format")
         finished = subprocess.run(
-            [*tool, "-t", self.quorum.cluster_id, "-c", str(settings)],
+            [*tool, f"--cluster-id={self.quorum.cluster_id}", "-c", str(settings)],
             env=clean_environment(),
             capture_output=True,
             text=True,
