@@ -283,6 +283,8 @@ async def _client(access: Access) -> Any:
             )
         else:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        # A connection for each watch: many namespaces must not wait for one another.
+        configuration.connection_pool_maxsize = 0
         made = client.ApiClient(configuration)
     except (config.ConfigException, yaml.YAMLError, OSError, *_MALFORMED) as wrong:
         raise ConfigurationInvalid(

@@ -182,8 +182,8 @@ def _template(value: str) -> Markup | None:
 
 def _workload(value: str) -> Markup:
     namespace, _, name = value.partition("~")[0].partition("/")
-    target = urlencode({"namespace": namespace, "name": name})
-    return Markup('<a href="/ledger/history?{}">{}</a>').format(Markup(target), value)
+    target = f"/ledger/history?{urlencode({'namespace': namespace, 'name': name})}"
+    return Markup('<a href="{}">{}</a>').format(target, value)
 
 
 async def _css() -> Any:

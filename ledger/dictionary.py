@@ -62,7 +62,7 @@ TABLES: dict[str, Entry] = {
             "label": "the number as shown; 3~1a2b where a number was used twice",
             "name": "name of the ControllerRevision",
             "template_id": "the pod template",
-            "trigger": "why: create, change, restart, undo, return, platform, adopted, found, unseen",
+            "trigger": "create, change, restart, undo, return, platform, adopted, found or unseen",
             "undo_of": "the lower number that last held this template, for an undo or return",
             "previous": "the next lower number when this one was made",
             "summary": "what changed against the previous one",

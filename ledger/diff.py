@@ -183,7 +183,7 @@ def _values(path: tuple[Segment, ...], name: str, old: Any, new: Any) -> Iterato
 
 
 def _whole(path: tuple[Segment, ...], old: Any, new: Any) -> Iterator[Change]:
-    if _spelled(old) != _spelled(new):
+    if not _same(old, new):
         yield Change(path, "changed", old, new, _comparable(old, new))
 
 
@@ -261,7 +261,13 @@ def _unchanged(name: str, old: Any, new: Any) -> int:
     if old_items and new_items:
         shared = old_items.keys() & new_items.keys()
         return sum(count_unchanged(old_items[key], new_items[key]) for key in shared)
-    return int(_spelled(old) == _spelled(new))
+    return int(_same(old, new))
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, str) and isinstance(new, str):
+        return old == new
+    return _spelled(old) == _spelled(new)
 
 
 def _comparable(old: Any, new: Any) -> bool:

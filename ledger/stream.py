@@ -61,7 +61,7 @@ class Standing:
 class _Snapshot:
     id: str
     version: str
-    began_at: str
+    began_at: datetime
     closes: tuple[OpenGap, ...]
     count: int = 0
 
@@ -73,11 +73,12 @@ class StreamObserver:
     stream: Stream
     observer: Observer
     cursor: str = ""
-    seen_at: str = ""
     gaps: list[OpenGap] = field(default_factory=list)
     connected: bool = False
     continue_token: str = ""
     unreadable: int = 0
+    _told_at: str = ""
+    _heard_at: datetime | None = None
     _snapshot: _Snapshot | None = None
     _refusals: int = 0
     _errors: int = 0
@@ -86,6 +87,11 @@ class StreamObserver:
     def needs_list(self) -> bool:
         """Without a list nothing can be watched, or what was missed stays unknown."""
         return not self.cursor or bool(self.gaps)
+
+    @property
+    def seen_at(self) -> str | None:
+        """When the API server last said anything, by this process or, before that, by the log."""
+        return timestamp(self._heard_at) if self._heard_at else self._told_at or None
 
     @property
     def state(self) -> str:
@@ -100,7 +106,7 @@ class StreamObserver:
 
     def start(self, standing: Standing, *, at: datetime) -> Iterator[Envelope]:
         """Take up where the log ends: a stream-start, and a gap where going on is impossible."""
-        self.cursor, self.seen_at = standing.cursor, standing.seen_at
+        self.cursor, self._told_at = standing.cursor, standing.seen_at
         self.gaps = list(standing.gaps)
         resumes = not self.needs_list and not standing.refiltered
         yield self.observer.coverage(
@@ -190,12 +196,12 @@ class StreamObserver:
             "scope": self.stream.scope,
             "cursor": self._told_cursor(),
             "state": self.state,
-            "seen_at": self.seen_at or None,
+            "seen_at": self.seen_at,
         }
 
     def _begin(self, version: str, at: datetime) -> Envelope:
         snapshot_id = self.observer.next_snapshot()
-        self._snapshot = _Snapshot(snapshot_id, version, timestamp(at), tuple(self.gaps))
+        self._snapshot = _Snapshot(snapshot_id, version, at, tuple(self.gaps))
         return self.observer.coverage("snapshot-begin", self.stream, at=at, snapshot=snapshot_id)
 
     def _item(self, raw_item: bytes, snapshot: _Snapshot, at: datetime) -> Iterator[Envelope]:
@@ -223,7 +229,7 @@ class StreamObserver:
             count=snapshot.count,
             resource_version=snapshot.version,
         )
-        self.cursor, self.seen_at = snapshot.version, snapshot.began_at
+        self.cursor, self._heard_at = snapshot.version, snapshot.began_at
         self._forget_snapshot()
         for gap in snapshot.closes:
             self.gaps.remove(gap)
@@ -263,7 +269,7 @@ class StreamObserver:
         # Versions of one kind are comparable as integers (KEP-5504).
         if not self.cursor or int(version) > int(self.cursor):
             self.cursor, self._errors = version, 0
-        self.seen_at = timestamp(at)
+        self._heard_at = at
 
     def _unreadable(
         self, cause: str, length_bytes: int, raw: bytes, at: datetime
@@ -281,7 +287,7 @@ class StreamObserver:
             at=at,
             cause=cause,
             last_resource_version=self.cursor or None,
-            last_seen_at=self.seen_at or None,
+            last_seen_at=self.seen_at,
             **details,
         )
         self.gaps.append(OpenGap(envelope.id, cause))

@@ -27,7 +27,8 @@ from pathlib import Path
 from consumers.follow import Follower
 from ledger.log.sqlite import LogFile
 from ledger.store import Ledger
-with LogFile.open(Path(sys.argv[1]), writable=False) as log, Ledger.open(Path(sys.argv[2])) as ledger:
+log = LogFile.open(Path(sys.argv[1]), writable=False)
+with log, Ledger.open(Path(sys.argv[2])) as ledger:
     follower = Follower(log, ledger)
     while follower.step(20):
         pass

@@ -46,21 +46,22 @@ def main() -> None:
         naive = asyncio.run(run_naive(kubeconfig, data))
         ours, digest = asyncio.run(run_ours(kubeconfig, data, total))
         rebuilt, same = rebuild(data, total, digest)
-        print(
-            f"events                         {total:>10,}   mean {received / total:,.0f} bytes received"
-        )
-        print(f"naive pipeline                 {naive:>10,.0f} events/s")
-        print(
-            f"watch -> log (FULL) -> ledger  {ours:>10,.0f} events/s   {ours / naive:.1f} x naive   (target 5,000 and 5 x)"
-        )
-        print(
-            f"rebuild                        {rebuilt:>10,.0f} events/s   digest {'the same' if same else 'DIFFERS'}   (target 15,000)"
-        )
+        report("events", total, "", f"mean {received / total:,.0f} bytes received")
+        report("naive pipeline", naive, "events/s")
+        note = f"{ours / naive:.1f} x naive (target 5,000 and 5 x)"
+        report("watch -> log (FULL) -> ledger", ours, "events/s", note)
+        digests = "digest the same" if same else "digest DIFFERS"
+        report("rebuild", rebuilt, "events/s", f"{digests} (target 15,000)")
         for name in ("log", "ledger"):
-            print(f"{name + '.db':<30} {size(data / f'{name}.db') / total:>10,.0f} bytes/event")
-        print(f"history, process time          {history_ms(data):>10,.0f} ms   (target 100)")
+            report(f"{name}.db", size(data / f"{name}.db") / total, "bytes/event")
+        report("history, process time", history_ms(data), "ms", "(target 100)")
         if not same:
             sys.exit("the rebuilt ledger is another one")
+
+
+def report(what: str, number: float, unit: str, note: str = "") -> None:
+    """One line of the result."""
+    print(f"{what:<30} {number:>9,.0f} {unit:<11}   {note}".rstrip())
 
 
 async def run_naive(kubeconfig: Path, data: Path) -> float:
