@@ -151,9 +151,7 @@ class Redactor:
         return self._tables[_Context.NAMES][name if isinstance(name, str) else ""]
 
     def _arguments(self, node: list[Any], field: _Field) -> list[Any] | None:
-        """A list in which one element says what the next one is: a flag, a program's short flag,
-        or, under `strict`, the first word of a command.
-        """
+        """A list in which one element says what the next one is: a flag, or a program's flag."""
         result: list[Any] = []
         flag = program = ""
         for index, value in enumerate(node):
@@ -190,12 +188,13 @@ class Redactor:
 
     def _argument(self, text: str) -> Any:
         flag = _FLAG.fullmatch(text)
-        if flag is not None and says(flag["name"]) is not Says.NOTHING:
-            if flag["value"] is None:
-                return _Mark.FLAG
-            if announces(flag["name"], flag["value"]):
-                return f"{flag['name']}={self.tag(flag['value'])}"
-        return _Mark.PROGRAM if program_in(text) else self._named("", text)
+        if flag is not None and flag["value"] and announces(flag["name"], flag["value"]):
+            text = f"{flag['name']}={self.tag(flag['value'])}"
+            return self._text(text) or text
+        verdict = self._named("", text)
+        if verdict is None and flag is not None and flag["value"] is None:
+            return None if says(text) is Says.NOTHING else _Mark.FLAG
+        return _Mark.PROGRAM if verdict is None and program_in(text) else verdict
 
     def _changed(self, text: str) -> str | None:
         new = self.tag(text) if text else text
@@ -259,8 +258,8 @@ class Redactor:
         return self._argument
 
     def _remember(self, table: dict[str, Any], text: str, verdict: Any) -> None:
-        size = len(text) + (len(verdict) if isinstance(verdict, str) else 0)
         self._entries_left -= 1
+        size = len(text) + (len(verdict) if isinstance(verdict, str) else 0)
         self._bytes_left -= size
         if size <= _LONGEST_KEPT:
             table[text] = verdict

@@ -20,15 +20,20 @@ def secret_spans(text: str, *, beside_names: bool) -> list[tuple[int, int]]:
     `beside_names` is False for names and ids, which are random by nature and name nothing: there
     only the forms that nothing else has count.
     """
-    found = list(random_parts(text)) if beside_names else []
+    tags = [(0, 0), *(tag.span() for tag in TAG.finditer(text))]
+    masked = TAG.sub(lambda tag: " " * len(tag[0]), text) if tags[1:] else text
+    found = list(random_parts(masked)) if beside_names else []
     if HINT.search(text.lower()):
         rules = (*PAIRS, *SHAPES) if beside_names else SHAPES
         found += [span for rule in rules for span in rule.secrets(text)]
-    tags = [(0, 0), *(tag.span() for tag in TAG.finditer(text))] if found else []
     joined: list[tuple[int, int]] = []
     for start, end in sorted(found):
-        if end <= tags[bisect_right(tags, start, key=itemgetter(0)) - 1][1]:
+        first = tags[bisect_right(tags, start, key=itemgetter(0)) - 1]
+        last = tags[bisect_right(tags, end - 1, key=itemgetter(0)) - 1]
+        if end <= first[1]:
             continue
+        # A tag is never cut: a span that reaches into one takes it in.
+        start, end = first[0] if start < first[1] else start, max(end, last[1])
         if joined and start < joined[-1][1]:
             start, end = joined[-1][0], max(end, joined.pop()[1])
         joined.append((start, end))

@@ -120,6 +120,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # From here on a caller waits until Datasette is up instead of being refused.
+        listening.listen()
     except (OSError, OverflowError) as wrong:
         listening.close()
         reason = getattr(wrong, "strerror", None) or wrong

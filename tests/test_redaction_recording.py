@@ -39,6 +39,7 @@ def test_only_what_held_a_password_or_a_manifest_is_hidden(name: str) -> None:
         redacted = redactor.redact(document).document
         assert not any(password in json.dumps(redacted) for password in PASSWORDS)
         hidden += differences(document, redacted)
+        assert not redactor.redact(redacted).touched
     others = [value for path, value in hidden if not path.endswith(LAST_APPLIED)]
     assert others
     assert [value for value in others if not any(word in value for word in PASSWORDS)] == []

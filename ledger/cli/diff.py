@@ -27,7 +27,7 @@ COLUMNS = (Column("FIELD", "bold"), Column("CHANGE"))
 _TAG = re.compile(r"redacted:[0-9a-f]+:[0-9a-f]+")
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", nargs=-1, required=True, metavar="sts/NAME [A..B | A B | A]")
 @click.option("-n", "--namespace", default="default", show_default=True, help="Namespace.")
 @click.option("--stat", is_flag=True, help="Only how many fields differ.")
@@ -80,8 +80,10 @@ def _split(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """The target is `sts/web`, `web` or `statefulset web`; the rest names revisions."""
     if words[0].lower() in KINDS and len(words) > 1:
         return [f"sts/{words[1]}"], list(words[2:])
-    if not words[0]:
-        raise UsageError("diff needs a StatefulSet", hint="diff sts/web 7..9")
+    for word in words:
+        # -1 names a revision, so click leaves unknown options to us.
+        if word.startswith("-") and not word[1:].isdigit():
+            raise UsageError(f"no such option: {word}", hint="rollout-ledger diff --help")
     return [words[0]], list(words[1:])
 
 
