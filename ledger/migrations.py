@@ -218,8 +218,8 @@ def m004_facts(db: Database) -> None:
 
 
 @migrations()
-def m005_revisions(db: Database) -> None:
-    """The ledger itself: incarnations of StatefulSets and every revision they ever had."""
+def m005_workloads(db: Database) -> None:
+    """Incarnations of StatefulSets."""
     db.execute("""
         create table workloads (
             uid text primary key,
@@ -247,6 +247,11 @@ def m005_revisions(db: Database) -> None:
         ) strict""")
     db.execute("create index workloads_name on workloads (namespace, name)")
     db.execute("create index workloads_team on workloads (team)")
+
+
+@migrations()
+def m006_revisions(db: Database) -> None:
+    """The ledger itself: every revision they ever had."""
     db.execute("""
         create table revisions (
             workload_uid text not null references workloads (uid),

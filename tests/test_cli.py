@@ -187,7 +187,7 @@ def test_an_old_recording_warns_and_fresh_makes_it_an_exit_code(demo: Path, tmp_
     assert done.stderr.startswith("warning: the recording is stale")
     assert "Recording: stale, last heard" in done.stdout
     done = subprocess.run(
-        [*command, "--fresh"], capture_output=True, env=environment(), check=False
+        [*command, "--fresh"], capture_output=True, text=True, env=environment(), check=False
     )
     assert done.returncode == 3
 

@@ -1,26 +1,10 @@
-"""The data dictionary: what every table, view and column of a ledger means.
-
-Datasette shows it beside the data; a test holds it complete.
-"""
+"""What every table and column of a ledger means."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ledger.dictionary.entry import Entry
 
 _TIME = "RFC 3339, UTC"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One table or view: what one row is, what its columns mean, and how it is best shown."""
-
-    description: str
-    columns: dict[str, str]
-    label_column: str = ""
-    facets: tuple[str, ...] = ()
-    sort_desc: str = ""
-    is_hidden: bool = False
-
 
 TABLES: dict[str, Entry] = {
     "workloads": Entry(
@@ -290,92 +274,3 @@ TABLES: dict[str, Entry] = {
         is_hidden=True,
     ),
 }
-
-VIEWS: dict[str, Entry] = {
-    "history": Entry(
-        "Every revision of every workload, newest first.",
-        {
-            "workload": "namespace/name",
-            "number": "the revision number",
-            "trigger": "why it came to be",
-            "status": "what became of the rollout",
-            "summary": "what changed",
-            "change_cause": "the change cause that goes with it",
-            "observed_at": "when we first saw it",
-            "pruned_why": "why kubectl no longer lists it",
-        },
-    ),
-    "changes": Entry(
-        "Everything that changed, across all workloads, newest first.",
-        {
-            "at": "when we saw it",
-            "workload": "namespace/name",
-            "what": "the trigger, or deleted",
-            "number": "the revision number",
-            "summary": "what changed",
-            "ticket": "the ticket given with it",
-        },
-    ),
-    "current_state": Entry(
-        "What runs now: each living workload with its newest revision.",
-        {
-            "workload": "namespace/name",
-            "number": "its newest revision",
-            "status": "what became of that rollout",
-            "trigger": "why that revision came to be",
-            "images": "what it runs",
-            "replicas": "how many pods are wanted",
-            "strategy": "its update strategy",
-            "observed_at": "when the revision was first seen",
-        },
-    ),
-    "image_changes": Entry(
-        "Revisions that run other images than the one before them.",
-        {
-            "observed_at": "when it was first seen",
-            "workload": "namespace/name",
-            "number": "the revision number",
-            "trigger": "why it came to be",
-            "images_before": "what the revision before it ran",
-            "images_after": "what it runs",
-        },
-    ),
-    "undos": Entry(
-        "Revisions that brought an earlier template back.",
-        {
-            "observed_at": "when it was first seen",
-            "workload": "namespace/name",
-            "number": "the revision number",
-            "trigger": "undo, or return: an old manifest applied again",
-            "undo_of": "the number that last held the template",
-            "summary": "what changed",
-            "reason": "the reason given with our undo",
-            "ticket": "the ticket given with our undo",
-        },
-    ),
-    "recording_gaps": Entry(
-        "What was not seen, newest first.",
-        {
-            "opened_at": "when the gap was noticed",
-            "kind": "the kind, plural",
-            "scope": "the namespace, or * for all",
-            "cause": "why it was not seen",
-            "last_seen_at": "the last proof that it was",
-            "closed_at": "when a complete snapshot ended it",
-            "last_version": "the last resourceVersion before it",
-            "next_version": "the first resourceVersion after it",
-        },
-    ),
-    "freshness": Entry(
-        "For each stream the newest proof that it was being watched.",
-        {
-            "kind": "the kind, plural",
-            "scope": "the namespace, or * for all",
-            "state": "what the watcher last said of it",
-            "until_at": "the newest heartbeat or snapshot",
-            "redaction_policy": "how secrets were hidden",
-        },
-    ),
-}
-
-ALL = {**TABLES, **VIEWS}
