@@ -190,6 +190,16 @@ async def test_an_open_gap_stays_the_same_gap(one: Observer, two: Observer) -> N
     assert (await story.resume()).cursors == {PODS.key: expected}
 
 
+async def test_a_list_after_a_lost_line_does_not_move_the_cursor_before_it_is_complete(
+    one: Observer,
+) -> None:
+    story = Story().end(one, PODS, "9").state(one, "12")
+    gap = story.gap(one, PODS, "decode")
+    story.state(one, "14").begin(one, PODS).state(one, "30", snapshot="s")
+    expected = Standing("14", at(4), (OpenGap(gap, "decode"),))
+    assert (await story.resume()).cursors == {PODS.key: expected}
+
+
 async def test_a_closed_gap_is_none_of_ours(one: Observer) -> None:
     story = Story().end(one, PODS, "9")
     gap = story.gap(one, PODS)

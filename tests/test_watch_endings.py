@@ -339,6 +339,19 @@ async def test_a_line_that_cannot_be_read_leaves_its_length_and_a_keyed_digest(
     assert "CANARY" not in str(await documents(watch.log))
 
 
+async def test_a_stream_with_a_gap_has_no_cursor_to_go_on_from(tmp_path: Path) -> None:
+    async with watching_pods(tmp_path) as (api, watch):
+        api.say("pods", b"?")
+        api.put("pods", "web-1")
+        await watch.until(lambda found: "103" in seen(found))
+        while (beats := await heartbeats(watch))[-1:] == [] or beats[-1]["state"] == "live":
+            await watch.until(lambda _: True)
+    rows = await documents(watch.log)
+    assert (beats[-1]["state"], beats[-1]["cursor"]) == ("gap", None)
+    assert rows[-1].data["mark"] == "stream-stop"
+    assert rows[-1].data["cursor"] is None
+
+
 async def test_a_flood_of_unreadable_lines_is_counted(tmp_path: Path) -> None:
     async with watching_pods(tmp_path) as (api, watch):
         for number in range(100):

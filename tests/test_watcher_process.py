@@ -163,6 +163,15 @@ async def test_a_slow_log_slows_the_api_down_and_memory_stays_bounded(tmp_path: 
         assert versions == list(range(101, 501))
 
 
+async def test_heartbeats_do_not_pile_up_behind_a_log_that_hangs(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, cluster):
+        log = SlowLog(seconds=0.5)
+        async with watching(cluster, [PODS], log=log, heartbeat_seconds=0.2) as watch:
+            watch.watcher.outbox.limit_records = 5
+            await asyncio.sleep(0.3)
+            assert watch.watcher.outbox.waiting <= 6
+
+
 async def test_history_that_is_lost_behind_a_slow_log_is_a_gap(tmp_path: Path) -> None:
     async with serving(tmp_path) as (api, cluster):
         log = SlowLog(seconds=0.05)

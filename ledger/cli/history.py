@@ -28,6 +28,10 @@ COLUMNS = (
     Column("CHANGE"),
     Column("CHANGE-CAUSE"),
 )
+NARROW = 130
+"""On a narrower terminal the change and its cause share the last column, which may wrap."""
+
+NARROW_COLUMNS = (*COLUMNS[:4], Column("CHANGE"))
 WIDE = (Column("NAME"), Column("GONE"), Column("OBSERVED"))
 
 
@@ -102,6 +106,8 @@ def _print(screen: Screen, each: WorkloadHistory, *, wide: bool, headers: bool) 
         screen.text(_title(each), style="title")
     columns = (*COLUMNS[:-1], *WIDE, COLUMNS[-1]) if wide else COLUMNS
     rows = [_cells(row, screen, wide=wide) for row in collapse(each.rows)]
+    if screen.is_terminal and screen.width < NARROW and not wide:
+        columns, rows = NARROW_COLUMNS, [_narrowed(cells) for cells in rows]
     screen.table(columns, rows, headers=headers)
     if screen.is_terminal and headers:
         _print_next(screen, each)
@@ -142,11 +148,23 @@ def _cells(row: Mapping[str, Any], screen: Screen, *, wide: bool) -> list[str]:
         f"{glyph}{row['status']}",
         _trigger(row),
         row["actor"] or "unknown",
-        row["summary"] or "-",
+        _summary(row),
     ]
     if wide:
         cells += [row["name"] or "-", row["pruned_why"] or "-", row["observed_at"]]
     return [*cells, _cause(row, wide=wide)]
+
+
+def _narrowed(cells: list[str]) -> list[str]:
+    *first, actor, change, cause = cells
+    told = [change, *([] if cause == "-" else [cause]), *([] if actor == "unknown" else [actor])]
+    return [*first, " · ".join(told)]
+
+
+def _summary(row: Mapping[str, Any]) -> str:
+    # The TRIGGER column has said where it goes back to.
+    summary = str(row["summary"])
+    return summary.removeprefix(f"back to {row['undo_of']}: ") or "-"
 
 
 def _trigger(row: Mapping[str, Any]) -> str:
