@@ -105,6 +105,9 @@ async def _run(
             break
         if archive is None:
             await _pause(stop, IDLE_SECONDS)
+    if archive is None:
+        # What a watcher wrote as it stopped belongs to the story.
+        folded += await asyncio.to_thread(follower.catch_up)
     return Consumed(archived, folded)
 
 

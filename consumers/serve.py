@@ -50,11 +50,11 @@ def _start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def _stop_all(parts: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Stop the parts in their order, each before the next: what the watcher says last is folded."""
+    deadline = time.monotonic() + STOP_SECONDS
     for part in parts:
         if part.poll() is None:
             part.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
-    for part in parts:
         try:
             part.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:

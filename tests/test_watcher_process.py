@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.fake_api import CLUSTER
 from tests.watching import (
     PODS,
     STATEFUL_SETS,
+    Watching,
     documents,
     fast,
     gaps,
@@ -44,6 +46,13 @@ class SlowLog(MemoryLog):
             raise self.failures.pop(0)
         self.batches.append(len(envelopes))
         return await super().append(envelopes)
+
+
+async def last_entries(watch: Watching) -> list[dict[str, Any]]:
+    """What the last heartbeat said of each stream."""
+    rows = [row.data for row in await documents(watch.log) if row.fact == "coverage"]
+    beats = [row["streams"] for row in rows if row["mark"] == "heartbeat"]
+    return beats[-1] if beats else []
 
 
 async def test_every_stream_says_that_it_starts_before_anything_else(tmp_path: Path) -> None:
@@ -115,11 +124,11 @@ async def test_a_heartbeat_tells_every_stream_and_what_was_none_of_ours(tmp_path
         async with watching(cluster, [PODS, STATEFUL_SETS], heartbeat_seconds=1.0) as watch:
             await watch.until(lambda found: ("snapshot-end", "statefulsets/*") in found)
             await watch.until(lambda found: ("snapshot-end", "pods/*") in found)
-            before = len(await documents(watch.log))
-            while len(rows := await documents(watch.log)) < before + 3:
+            while [entry["state"] for entry in await last_entries(watch)] != ["live"] * 2:
                 await watch.until(lambda _: True)
-        beat = rows[-1].data
-        assert (beat["mark"], beat["dropped"]) == ("heartbeat", {"pods": 1})
+        rows = [row.data for row in await documents(watch.log)]
+        beat = [row for row in rows if row["mark"] == "heartbeat"][-1]
+        assert beat["dropped"] == {"pods": 1}
         assert [(entry["kind"], entry["cursor"], entry["state"]) for entry in beat["streams"]] == [
             ("pods", "101", "live"),
             ("statefulsets", "101", "live"),
@@ -132,15 +141,10 @@ async def test_a_server_that_is_away_shows_in_the_next_heartbeat(tmp_path: Path)
             await watch.until(lambda found: ("snapshot-end", "pods/*") in found)
             await api.stop()
 
-            async def state() -> str:
-                rows = [row for row in await documents(watch.log) if row.fact == "coverage"]
-                beats = [row.data for row in rows if row.data["mark"] == "heartbeat"]
-                return str(beats[-1]["streams"][0]["state"]) if beats else ""
-
-            while await state() != "reconnecting":
+            while [entry["state"] for entry in await last_entries(watch)] != ["reconnecting"]:
                 await watch.until(lambda _: True)
             await api.start()
-            while await state() != "live":
+            while [entry["state"] for entry in await last_entries(watch)] != ["live"]:
                 await watch.until(lambda _: True)
         assert gaps(await told(watch.log)) == []
 

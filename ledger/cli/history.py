@@ -104,7 +104,7 @@ def history(
 def _print(screen: Screen, each: WorkloadHistory, *, wide: bool, headers: bool) -> None:
     if headers:
         screen.text(_title(each), style="title")
-    columns = (*COLUMNS[:-1], *WIDE, COLUMNS[-1]) if wide else COLUMNS
+    columns: Sequence[Column] = (*COLUMNS[:-1], *WIDE, COLUMNS[-1]) if wide else COLUMNS
     rows = [_cells(row, screen, wide=wide) for row in collapse(each.rows)]
     if screen.is_terminal and screen.width < NARROW and not wide:
         columns, rows = NARROW_COLUMNS, [_narrowed(cells) for cells in rows]
