@@ -1,52 +1,20 @@
 select
+  lower.number as previous,
+  lower.template_id as previous_template_id,
   (
-    select lower.number
-    from revision_states as lower
-    where lower.owner_uid = :workload_uid
-      and lower.number < :number
+    select same.number
+    from revision_states as same
+    where same.owner_uid = :workload_uid
+      and same.template_id = :template_id
+      and same.number < :number
       and exists (
         select 1
         from revision_states as born
-        where born.object_id = lower.object_id
-          and born.number = lower.number
+        where born.object_id = same.object_id
+          and born.number = same.number
           and born.resource_version < :version
       )
-    order by
-      lower.number desc,
-      lower.resource_version desc
-    limit 1
-  ) as previous,
-  (
-    select lower.template_id
-    from revision_states as lower
-    where lower.owner_uid = :workload_uid
-      and lower.number < :number
-      and exists (
-        select 1
-        from revision_states as born
-        where born.object_id = lower.object_id
-          and born.number = lower.number
-          and born.resource_version < :version
-      )
-    order by
-      lower.number desc,
-      lower.resource_version desc
-    limit 1
-  ) as previous_template_id,
-  (
-    select lower.number
-    from revision_states as lower
-    where lower.owner_uid = :workload_uid
-      and lower.template_id = :template_id
-      and lower.number < :number
-      and exists (
-        select 1
-        from revision_states as born
-        where born.object_id = lower.object_id
-          and born.number = lower.number
-          and born.resource_version < :version
-      )
-    order by lower.number desc
+    order by same.number desc
     limit 1
   ) as same_below,
   exists (
@@ -57,3 +25,23 @@ select
       and twin.object_id <> :object_id
       and twin.resource_version < :version
   ) as has_twin
+from (select 1)
+left join (
+  select
+    number,
+    template_id
+  from revision_states as older
+  where owner_uid = :workload_uid
+    and number < :number
+    and exists (
+      select 1
+      from revision_states as born
+      where born.object_id = older.object_id
+        and born.number = older.number
+        and born.resource_version < :version
+    )
+  order by
+    number desc,
+    resource_version desc
+  limit 1
+) as lower

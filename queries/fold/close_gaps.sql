@@ -1,21 +1,14 @@
 update gaps
-set
-  closed_at = (
-    select min(snapshots.ended_at)
-    from snapshots
-    where snapshots.kind = gaps.kind
-      and snapshots.scope = gaps.scope
-      and snapshots.complete = 1
-      and snapshots.began_at >= gaps.opened_at
-  ),
-  next_version = (
-    select min(snapshots.resource_version)
-    from snapshots
-    where snapshots.kind = gaps.kind
-      and snapshots.scope = gaps.scope
-      and snapshots.complete = 1
-      and snapshots.began_at >= gaps.opened_at
-  )
+set (closed_at, next_version) = (
+  select
+    min(snapshots.ended_at),
+    min(snapshots.resource_version)
+  from snapshots
+  where snapshots.kind = gaps.kind
+    and snapshots.scope = gaps.scope
+    and snapshots.complete = 1
+    and snapshots.began_at >= gaps.opened_at
+)
 where kind = :kind
   and scope = :scope
   and closed_at is null
