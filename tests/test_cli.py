@@ -18,8 +18,10 @@ from click.testing import CliRunner
 
 from ledger.cli import COMMANDS, group
 from ledger.cli.completion import candidates
+from ledger.keys import KeyRing, check_key
+from ledger.log.sqlite import LogFile
 from tests.line import environment
-from tests.recorded import folded, values_of
+from tests.recorded import KEY_ID, folded, values_of
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +260,32 @@ def test_a_ledger_can_be_read_from_a_datasette(served: str, ledger: str) -> None
         capture_output=True, text=True, env=environment(), check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr.splitlines()[0].partition(" answers ")[2]) == (1, "404")
+
+
+def test_rotating_keys_retires_the_one_a_foreign_log_was_written_under(
+    demo: Path, tmp_path: Path
+) -> None:
+    with LogFile.create(tmp_path / "log" / "log.db") as log:
+        log.append(values_of(demo))
+    told = ran("keys", "rotate", "--data", str(tmp_path))
+    assert told.startswith("new redaction key ")
+    listed = ran("keys", "--data", str(tmp_path)).splitlines()
+    states = [(line.split()[0] == KEY_ID, *line.split()[1:3]) for line in listed]
+    assert states == [
+        (False, "redaction", "current"),
+        (False, "redaction", "retired"),
+        (True, "redaction", "retired"),
+        (False, "signing", "current"),
+    ]
+    check_key(KeyRing.open(tmp_path / "keys"), KEY_ID)
+
+
+def test_a_rebuild_says_whether_anything_changed(demo: Path, tmp_path: Path) -> None:
+    with LogFile.create(tmp_path / "log" / "log.db") as log:
+        log.append(values_of(demo))
+    at = ("--data", str(tmp_path))
+    assert "records folded" in ran("consume", "--once", *at)
+    assert "(the same as before)" in ran("rebuild", *at)
 
 
 def test_every_command_is_named_in_the_readme_or_its_help() -> None:

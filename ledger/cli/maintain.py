@@ -45,7 +45,6 @@ def keys(context: click.Context, settings: Settings) -> None:
       rollout-ledger keys
       rollout-ledger keys rotate
     """
-    context.obj = settings
     if context.invoked_subcommand is None:
         from ledger.keys import KeyRing
 
@@ -55,7 +54,7 @@ def keys(context: click.Context, settings: Settings) -> None:
 
 
 @keys.command()
-@click.pass_obj
+@installation
 def rotate(settings: Settings) -> None:
     """Make a new redaction key and retire the old one.
 

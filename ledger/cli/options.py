@@ -59,13 +59,22 @@ def installation(command: Command) -> Command:
     @functools.wraps(command)
     def with_settings(*args: Any, **kwargs: Any) -> Any:
         own = {name: kwargs.pop(name) for name in _PLACE}
-        given = click.get_current_context().find_root().params
-        asked = {name: own[name] or given.get(name) or "" for name in _PLACE}
+        asked = {name: own[name] or _given_above(name) for name in _PLACE}
         data = Path(asked["data"]) if asked["data"] else default_data()
         settings = Settings(data, asked["ledger"], asked["log"], asked["token"])
         return command(*args, settings=settings, **kwargs)
 
     return place_options(with_settings)
+
+
+def _given_above(name: str) -> str:
+    """What a group above was given: options may stand before the command."""
+    context = click.get_current_context().parent
+    while context is not None:
+        if context.params.get(name):
+            return str(context.params[name])
+        context = context.parent
+    return ""
 
 
 def default_data() -> Path:
