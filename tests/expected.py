@@ -1,15 +1,18 @@
 """What the ledger should say of each revision, from what people ran and what the API then held.
 
 Knows nothing of the product: triggers follow from the driver's own record of commands and from the
-ControllerRevisions that were there when the cluster had come to rest.
+ControllerRevisions that the cluster had: all that were ever written, from the API server's audit
+log, or, of a cluster whose audit log is not ours to read, those that were there at rest.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.lab.control_plane import ControlPlane
 from tests.lab.driver import Command, Driver
 
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
@@ -32,16 +35,28 @@ class Expected:
 
     entries: dict[Key, Expectation] = field(default_factory=dict)
     _templates: dict[Key, Any] = field(default_factory=dict)
+    _audit_offset: int = 0
 
     def look(self, driver: Driver, step: str) -> None:
         """Take down the revisions that appeared since the last look, and why they must have."""
         commands = [command for command in driver.commands if command.step == step]
-        for raw_revision in sorted(_revisions(driver), key=lambda raw: raw["revision"]):
+        for raw_revision in self._revisions(driver):
             key = _key(raw_revision)
             if key is not None and key not in self.entries:
                 template = raw_revision["data"]["spec"]["template"]
                 self.entries[key] = self._expect(key, template, commands, step)
                 self._templates[key] = template
+
+    def _revisions(self, driver: Driver) -> list[dict[str, Any]]:
+        if not isinstance(driver.cluster, ControlPlane):
+            found = driver.snapshot().raw["controllerrevisions"]
+            return sorted(found, key=lambda raw: int(raw["revision"]))
+        with driver.cluster.audit_log.open("rb") as log:
+            log.seek(self._audit_offset)
+            lines = [line for line in log.readlines() if line.endswith(b"\n")]
+        self._audit_offset += sum(map(len, lines))
+        events = [json.loads(line) for line in lines if b'"controllerrevisions"' in line]
+        return [event["responseObject"] for event in events if _is_write(event, driver.namespace)]
 
     def _expect(self, key: Key, template: Any, commands: list[Command], step: str) -> Expectation:
         owner, uid, number = key
@@ -106,8 +121,14 @@ class Expected:
         return wrong
 
 
-def _revisions(driver: Driver) -> list[dict[str, Any]]:
-    return driver.snapshot().raw["controllerrevisions"]
+def _is_write(event: Mapping[str, Any], namespace: str) -> bool:
+    """Whether an audit event left a ControllerRevision behind in the namespace."""
+    return bool(
+        event["objectRef"]["namespace"] == namespace
+        and event["verb"] in ("create", "update", "patch")
+        and event["responseStatus"]["code"] in (200, 201)
+        and event.get("responseObject", {}).get("kind") == "ControllerRevision"
+    )
 
 
 def _key(raw_revision: Mapping[str, Any]) -> Key | None:
