@@ -12,7 +12,7 @@ from ledger.cli.times import moment
 from ledger.reader import LedgerReader
 from ledger.settings import Settings
 from ledger.sql import load
-from ledger.targets import Scope, find, names_of
+from ledger.targets import Scope, find
 
 COLUMNS = (
     Column("TIME"),
@@ -79,8 +79,6 @@ def _items(
     if not words and not scope.selector:
         return rows
     chosen = {(row["namespace"], row["name"]) for row in find(reader, words, scope)}
-    # A name that was recorded but never changed is no mistake, so `find` has vouched for the names.
-    names_of(words)
     return [row for row in rows if (row["namespace"], row["workload"]) in chosen]
 
 

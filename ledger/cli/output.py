@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from ledger import render
-from ledger.cli import tell
 from ledger.freshness import HISTORY_NEEDS, Freshness, freshness
 from ledger.model import utc_now
 from ledger.reader import LedgerReader, open_reader
@@ -19,7 +18,6 @@ from ledger.settings import Settings
 from ledger.summary import plain
 
 STALE_EXIT = 3
-MIN_LAST_WIDTH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +110,11 @@ def close(fresh: Freshness, *, screen: Screen | None, must_be_fresh: bool) -> in
     if screen is not None:
         screen.text(fresh.line(), style="dim")
     if fresh.is_doubtful and fresh.state != "empty":
-        tell_stale(fresh)
+        _warn(fresh)
     return STALE_EXIT if must_be_fresh and fresh.is_doubtful else 0
 
 
-def tell_stale(fresh: Freshness) -> None:
+def _warn(fresh: Freshness) -> None:
     """One line on stderr: what follows may be old."""
     if fresh.state == "stale":
         click.echo(
@@ -154,6 +152,3 @@ def _cell_style(cell: str) -> str:
     if cell.startswith("✓"):
         return "green"
     return "red" if cell.startswith("✗") else ""
-
-
-__all__ = ["Column", "Screen", "close", "machine", "now_fresh", "reader_of", "tell"]

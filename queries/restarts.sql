@@ -1,0 +1,49 @@
+-- title: Restarts
+-- description: Revisions that changed nothing but the time of the last restart (kubectl rollout restart), newest first.
+-- parameters:
+--   namespace: the namespace; empty for all
+--   name: the StatefulSet's name; empty for all
+--   since: at or after this time (RFC 3339); empty for any
+--   until: before this time; empty for any
+--   limit: at most this many rows; empty for all
+--   offset: leave out this many rows first; empty for none
+-- columns:
+--   observed_at: when the revision was first seen
+--   namespace: the workload's namespace
+--   workload: the workload's name
+--   number: the revision number
+--   status: what became of the rollout
+--   restarted_at: the time written into the template, by the clock of whoever asked for it
+--   actor: who did it, where known
+--   basis: on what evidence the actor rests
+--   workload_uid: the incarnation
+--   position: the record it was seen in
+select
+  revisions.observed_at,
+  workloads.namespace,
+  workloads.name as workload,
+  revisions.number,
+  revisions.status,
+  json_extract(
+    templates.template,
+    '$.metadata.annotations."kubectl.kubernetes.io/restartedAt"'
+  ) as restarted_at,
+  null as actor,
+  'unknown' as basis,
+  revisions.workload_uid,
+  revisions.position
+from revisions
+join workloads
+  on workloads.uid = revisions.workload_uid
+left join templates
+  on templates.id = revisions.template_id
+where revisions.trigger = 'restart'
+  and (:namespace = '' or workloads.namespace = :namespace)
+  and (:name = '' or workloads.name = :name)
+  and (:since = '' or revisions.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
+  and (:until = '' or revisions.observed_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))
+order by
+  revisions.observed_at desc,
+  revisions.position desc
+limit case when :limit = '' then -1 else cast(:limit as integer) end
+offset case when :offset = '' then 0 else cast(:offset as integer) end

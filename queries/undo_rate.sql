@@ -1,0 +1,48 @@
+-- title: How often changes are undone
+-- description: For each workload, over all its incarnations, how many changes were made and how many were taken back.
+--   A return (an old manifest applied again) may be a deliberate step back: it is counted beside the undos, not among
+--   them.
+-- parameters:
+--   namespace: the namespace; empty for all
+--   since: at or after this time (RFC 3339); empty for any
+--   until: before this time; empty for any
+-- columns:
+--   namespace: the workload's namespace
+--   workload: the workload's name
+--   changes: revisions made by a change or a restart
+--   undos: revisions made by an undo
+--   undo_percent: undos for each hundred changes; null when there were no changes
+--   returns: revisions that brought an old template back without a trace of an undo
+--   incomplete: changes that never ran on every pod
+--   last_undo_at: the newest undo
+select
+  workloads.namespace,
+  workloads.name as workload,
+  count(*) filter (where revisions.trigger in ('change', 'restart')) as changes,
+  count(*) filter (where revisions.trigger = 'undo') as undos,
+  round(
+    100.0 * count(*) filter (where revisions.trigger = 'undo')
+    / nullif(count(*) filter (where revisions.trigger in ('change', 'restart')), 0),
+    1
+  ) as undo_percent,
+  count(*) filter (where revisions.trigger = 'return') as returns,
+  count(*) filter (
+    where revisions.trigger in ('change', 'restart')
+      and revisions.status in ('superseded', 'deleted')
+  ) as incomplete,
+  max(revisions.observed_at) filter (where revisions.trigger = 'undo') as last_undo_at
+from revisions
+join workloads
+  on workloads.uid = revisions.workload_uid
+where revisions.trigger in ('change', 'restart', 'undo', 'return')
+  and (:namespace = '' or workloads.namespace = :namespace)
+  and (:since = '' or revisions.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
+  and (:until = '' or revisions.observed_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))
+group by
+  workloads.namespace,
+  workloads.name
+order by
+  undos desc,
+  changes desc,
+  workloads.namespace,
+  workloads.name

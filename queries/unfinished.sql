@@ -1,0 +1,75 @@
+-- title: Rollouts that did not complete
+-- description: Revisions that never ran on every pod: replaced before they could (superseded), gone with their
+--   StatefulSet (deleted), held behind a partition or OnDelete (staged), or still on their way (progressing), and what
+--   came after them.
+-- parameters:
+--   namespace: the namespace; empty for all
+--   name: the StatefulSet's name; empty for all
+--   status: superseded, deleted, staged or progressing; empty for all
+--   since: at or after this time (RFC 3339); empty for any
+--   until: before this time; empty for any
+--   limit: at most this many rows; empty for all
+--   offset: leave out this many rows first; empty for none
+-- columns:
+--   observed_at: when the revision was first seen
+--   namespace: the workload's namespace
+--   workload: the workload's name
+--   number: the revision number
+--   status: what became of the rollout
+--   trigger: why the revision came to be
+--   summary: what it changed
+--   next_number: the revision that came after it; null when there is none
+--   next_trigger: why that one came to be: an undo says that this one failed
+--   next_at: when that one was first seen
+--   actor: who did it, where known
+--   basis: on what evidence the actor rests
+--   change_cause: the cause that belongs to this change; null when it is stale
+--   ticket: the ticket given with it
+--   workload_uid: the incarnation
+--   position: the record it was seen in
+select
+  revisions.observed_at,
+  workloads.namespace,
+  workloads.name as workload,
+  revisions.number,
+  revisions.status,
+  revisions.trigger,
+  revisions.summary,
+  later.number as next_number,
+  later.trigger as next_trigger,
+  later.observed_at as next_at,
+  null as actor,
+  'unknown' as basis,
+  case
+    when revisions.change_cause_state in ('fresh', 'late') then revisions.change_cause
+  end as change_cause,
+  revisions.ticket,
+  revisions.workload_uid,
+  revisions.position
+from revisions
+join workloads
+  on workloads.uid = revisions.workload_uid
+left join revisions as later
+  on later.rowid = (
+    select above.rowid
+    from revisions as above
+    where above.workload_uid = revisions.workload_uid
+      and above.number >= revisions.number
+      and (above.number, above.position) > (revisions.number, revisions.position)
+      and above.trigger <> 'unseen'
+    order by
+      above.number,
+      above.position
+    limit 1
+  )
+where revisions.status in ('superseded', 'deleted', 'staged', 'progressing')
+  and (:status = '' or revisions.status = :status)
+  and (:namespace = '' or workloads.namespace = :namespace)
+  and (:name = '' or workloads.name = :name)
+  and (:since = '' or revisions.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
+  and (:until = '' or revisions.observed_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))
+order by
+  revisions.observed_at desc,
+  revisions.position desc
+limit case when :limit = '' then -1 else cast(:limit as integer) end
+offset case when :offset = '' then 0 else cast(:offset as integer) end
