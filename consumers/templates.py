@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.diff import Change, diff
-
 from consumers.facts import template_facts
 from ledger.canonical import from_bytes
+from ledger.diff import Change, diff
 from ledger.store import Ledger
 
 CACHED_TEMPLATES = 2_000

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from consumers.generations import Entry, Placement, SetState
 from ledger.diff import Change, restart_only
 from ledger.managed_fields import kubectl_undo
-
-from consumers.generations import Entry, Placement, SetState
 
 Trigger = Literal[
     "create", "change", "restart", "undo", "return", "platform", "adopted", "found", "unseen"
