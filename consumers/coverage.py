@@ -90,7 +90,9 @@ class Coverage:
         row = self._latest(observed, data)
         if row is None or row["ended_how"] == "gap":
             row = self._begin(observed, data, how="listed")
-        row["until_at"] = max(row["until_at"], observed.document.time)
+        # A stream that is reconnecting was last watched when it last heard something.
+        heard_at = str(data.get("seen_at") or observed.document.time)
+        row["until_at"] = max(row["until_at"], min(heard_at, observed.document.time))
         row["state"] = state
         if version is not None:
             row["resource_version"] = max(version, row["resource_version"] or 0)

@@ -109,7 +109,7 @@ def run(arguments: list[str], prog_name: str = "rollout-ledger") -> int:
 def tell(message: str, hint: str = "") -> None:
     """One line of error, in kubectl's manner, and what to do about it."""
     line = " ".join(message.split())
-    as_is = ("Error from server", "The connection to the server")
+    as_is = ("Error from server", "The connection to the server", "Unable to connect")
     click.echo(line if line.startswith(as_is) else f"error: {line}", err=True)
     if hint:
         click.echo(f"hint: {' '.join(hint.split())}", err=True)

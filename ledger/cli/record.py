@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -82,6 +83,7 @@ def watch(
     """
     from ledger.record import Target, record
 
+    _log_to_stderr()
     target = Target(kubeconfig, context, namespaces, cluster_id, policy)
     until_stopped(lambda stop: record(settings, target, stop))
 
@@ -165,6 +167,20 @@ def serve(
         "web": ["web", *place, f"--host={host}", f"--port={port}"],
     }
     context_.exit(run(parts, ledger=settings.ledger_path))
+
+
+def _log_to_stderr() -> None:
+    """What a watcher has to say while it runs is JSON, a line each, on stderr."""
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def until_stopped(run: Callable[[asyncio.Event], Coroutine[Any, Any, Any]]) -> Any:
