@@ -14,10 +14,12 @@ import pytest
 
 from tests.lab.process import LabError, Process, clean_environment, wait_until
 
+# A run that was started in the background inherits an ignored SIGINT, so the owner asks for its own.
 OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from tests.lab.process import Process
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print(Process("sleeper", ["sleep", "300"], log=Path(sys.argv[1])).pid, flush=True)
 time.sleep(300)
 """
