@@ -14,7 +14,7 @@ import pytest
 
 from tests.lab.process import LabError, Process, clean_environment, wait_until
 
-# A run that was started in the background inherits an ignored SIGINT, so the owner asks for its own.
+# A run started in the background inherits an ignored SIGINT, so the owner asks for its own.
 OWNER = """
 import signal, sys, time
 from pathlib import Path
