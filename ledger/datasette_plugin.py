@@ -1,48 +1,56 @@
-"""What Datasette shows of a ledger: readable cells, canned questions, safe headers and limits.
+"""What Datasette shows of a ledger: canned questions, readable cells, and limits on every answer.
 
 Coded to what Datasette 0.65 and 1.0a share; the few places where they differ ask which one it is.
+Other databases of the same Datasette are left alone: a ledger is known by its application id,
+whatever it is called. Only a Datasette that web.py built is put behind the guard.
 """
 
 from __future__ import annotations
 
-import html
-import json
+import base64
+import hashlib
+import re
 import sqlite3
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from weakref import WeakKeyDictionary, WeakSet
 
+import datasette as datasette_package
 from datasette import Response, hookimpl
-from markupsafe import Markup
+from datasette.plugins import pm
+from markupsafe import Markup, escape
 
-from ledger import sql
+from ledger import cells, columns, sql
+from ledger.guard import Asgi, Scope, guarded
 from ledger.reader import APPLICATION_ID
 
 LENGTH_LIMIT_BYTES = 5_000_000
 HEAP_LIMIT_BYTES = 512 * 1024 * 1024
-STATES = ("trigger", "status", "what", "disposition", "state", "change_cause_state", "cause")
-DIGESTS = ("digest", "sha256", "template_digest", "content")
-HEADERS = {
-    b"content-security-policy": (
-        b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-        b"img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-        b"frame-ancestors 'none'"
-    ),
-    b"x-frame-options": b"DENY",
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"same-origin",
-}
+STYLE_SHEET = "/-/rollout-ledger/ledger.css"
+MENU = (
+    ("history", "?limit=100", "History"),
+    ("changes", "?limit=100", "Changes"),
+    ("current_state", "", "What runs now"),
+    ("not_recorded", "", "What was not seen"),
+)
 
-Scope = dict[str, Any]
-Asgi = Callable[[Scope, Any, Any], Awaitable[None]]
+_ledgers: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+_guarded: WeakSet[Any] = WeakSet()
+
+
+def guard(datasette: Any) -> None:
+    """From here on this Datasette answers from behind guard.py."""
+    _guarded.add(datasette)
 
 
 @hookimpl
-def prepare_connection(conn: sqlite3.Connection, database: str) -> None:
+def prepare_connection(conn: sqlite3.Connection, database: str, datasette: Any) -> None:
     """No answer may grow without bounds: SQL's time limit does not bound memory."""
-    if database != "ledger":
+    if conn.execute("pragma application_id").fetchone()[0] != APPLICATION_ID:
         return
+    _ledgers.setdefault(datasette, set()).add(database)
     conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LENGTH_LIMIT_BYTES)
     conn.execute(f"pragma hard_heap_limit = {HEAP_LIMIT_BYTES}")
     conn.execute("pragma query_only = on")
@@ -65,75 +73,87 @@ def startup(datasette: Any) -> Callable[[], Awaitable[None]]:
     async def add() -> None:
         if not hasattr(datasette, "add_query"):
             return
-        for database in datasette.databases:
+        for database in list(datasette.databases):
             if await is_ledger(datasette, database):
                 for name, question in questions().items():
-                    await datasette.add_query(database, name, is_trusted=True, **question)
+                    told = {key: value for key, value in question.items() if key != "params"}
+                    await datasette.add_query(
+                        database, name, parameters=question["params"], is_trusted=True, **told
+                    )
 
     return add
 
 
 @hookimpl
-def render_cell(value: Any, column: str) -> Markup | None:
-    """Times, states, digests, templates and workloads as people read them."""
-    if not isinstance(value, str) or not value:
+def render_cell(
+    row: Any, value: Any, column: str, database: str, datasette: Any
+) -> Markup | str | None:
+    """Times, states, uids, digests, templates and workloads as people read them."""
+    if database not in _ledgers.get(datasette, ()):
         return None
-    if column == "template":
-        return _template(value)
-    if column in DIGESTS and len(value) >= 16:
-        return Markup('<code title="{}">{}…</code>').format(value, value[:12])
-    if column in STATES:
-        return Markup('<span class="rl-state rl-{}">{}</span>').format(value.split(" ")[0], value)
-    if column.endswith("_at") or column == "at":
-        return Markup('<time datetime="{}" title="{}">{}</time>').format(
-            value, value, value[:19].replace("T", " ")
-        )
-    if column == "workload" and "/" in value:
-        return _workload(value)
-    return None
+
+    def page(name: str) -> str:
+        return str(datasette.urls.table(database, name))
+
+    def known(name: str) -> Any:
+        try:
+            return row[name]
+        except (IndexError, KeyError):
+            return None
+
+    return cells.cell(value, column, known, page)
 
 
 @hookimpl
-def extra_css_urls() -> list[str]:
-    """Our own small style sheet."""
-    return ["/-/rollout-ledger/ledger.css"]
+def extra_css_urls(database: str | None, datasette: Any) -> list[str]:
+    """Our own small style sheet, on a ledger's pages and on the front page of one."""
+    ours = _ledgers.get(datasette, set())
+    if database in ours or (database is None and ours):
+        return [f"{datasette.urls.path(STYLE_SHEET)}?{_digest_of_style()}"]
+    return []
 
 
 @hookimpl
 def register_routes() -> list[tuple[str, Any]]:
     """The style sheet, robots.txt, and a page that says the server is ready."""
     return [
-        (r"^/-/rollout-ledger/ledger\.css$", _css),
+        (rf"^{re.escape(STYLE_SHEET)}$", _css),
         (r"^/robots\.txt$", _robots),
         (r"^/-/readyz$", _ready),
     ]
 
 
 @hookimpl
-def menu_links(datasette: Any) -> list[dict[str, str]]:
-    """The two pages people want first."""
-    return [
-        {"href": datasette.urls.path("/ledger/history"), "label": "History"},
-        {"href": datasette.urls.path("/ledger/changes"), "label": "Changes"},
-    ]
+def menu_links(datasette: Any) -> Callable[[], Awaitable[list[dict[str, str]]]]:
+    """The pages people want first, of every ledger there is."""
+
+    async def links() -> list[dict[str, str]]:
+        ours = [name for name in datasette.databases if await is_ledger(datasette, name)]
+        return [
+            {
+                "href": f"{datasette.urls.table(database, page)}{asked}",
+                "label": label if len(ours) == 1 else f"{database}: {label}",
+            }
+            for database in ours
+            for page, asked, label in MENU
+        ]
+
+    return links
 
 
 @hookimpl
-def asgi_wrapper() -> Callable[[Asgi], Asgi]:
-    """Headers that keep pages out of frames and scripts out of pages; no backslash in a path,
-    which Datasette 0.65 would redirect to another host."""
+def asgi_wrapper(datasette: Any) -> Callable[[Asgi], Asgi]:
+    """The guard, around a Datasette that serves nothing but a ledger."""
 
     def wrap(app: Asgi) -> Asgi:
-        async def guarded(scope: Scope, receive: Any, send: Any) -> None:
-            if scope["type"] != "http":
-                return await app(scope, receive, send)
-            raw_path = scope.get("raw_path") or scope["path"].encode()
-            if b"\\" in raw_path or b"%5c" in raw_path.lower():
-                return await _refuse(send)
-            await app(scope, receive, _with_headers(send))
-            return None
+        seconds = datasette.setting("default_cache_ttl")
+        behind = guarded(app, script_sources=script_sources(), cache_seconds=seconds)
 
-        return guarded
+        # Asked at each request: 0.65 wraps its test client's application while it is being made.
+        async def either(scope: Scope, receive: Any, send: Any) -> None:
+            await (behind if datasette in _guarded else app)(scope, receive, send)
+
+        return either
 
     return wrap
 
@@ -144,6 +164,7 @@ async def is_ledger(datasette: Any, database: str) -> bool:
     return bool(rows.first()[0] == APPLICATION_ID)
 
 
+@cache
 def questions() -> dict[str, Any]:
     """Every question as Datasette's canned query."""
     return {
@@ -158,37 +179,49 @@ def questions() -> dict[str, Any]:
     }
 
 
+@cache
+def script_sources() -> list[str]:
+    """CSP sources of the scripts that Datasette writes into its pages: the digest of each, so that
+    no other runs. `'unsafe-inline'` where one of them differs from page to page (1.0a, and plugins
+    that add scripts of their own).
+    """
+    if pm.hook.extra_body_script.get_hookimpls():
+        return ["'unsafe-inline'"]
+    scripts: list[str] = []
+    for path in sorted((Path(datasette_package.__file__).parent / "templates").glob("*.html")):
+        for script in re.findall(r"<script>(.*?)</script>", path.read_text("utf-8"), re.DOTALL):
+            switched = [script.replace("{{ datasette_allow_facet }}", x) for x in ("true", "false")]
+            scripts += dict.fromkeys(switched)
+    if any("{{" in script or "{%" in script for script in scripts):
+        return ["'unsafe-inline'"]
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+
+
 def _about(question: sql.Query) -> str:
-    rows = "".join(
-        f"<li><code>{html.escape(name)}</code>: {html.escape(what)}</li>"
-        for name, what in question.parameters.items()
+    given = cells.folded(question.parameters, "What to fill in")
+    meant = cells.folded(question.columns, f"What the {len(question.columns)} columns mean")
+    every = '<label class="rl-every"><input type="checkbox"> show every column</label>'
+    return (
+        f"<p>{escape(question.description)}</p>"
+        f"{given}{meant}{every if columns.aside(question) else ''}"
     )
-    given = f"<ul>{rows}</ul>" if rows else ""
-    return f"<p>{html.escape(question.description)}</p>{given}"
 
 
-def _template(value: str) -> Markup | None:
-    try:
-        document = json.loads(value)
-    except ValueError:
-        return None
-    spec = document.get("spec") if isinstance(document, dict) else None
-    containers = spec.get("containers") if isinstance(spec, dict) else None
-    names = ", ".join(str(c.get("name")) for c in containers or [] if isinstance(c, dict))
-    return Markup(
-        '<details class="rl-template"><summary>{}</summary><pre>{}</pre></details>'
-    ).format(names or "template", json.dumps(document, indent=2, ensure_ascii=False))
+@cache
+def _style() -> str:
+    own = Path(__file__).parent / "static" / "ledger.css"
+    return own.read_text(encoding="utf-8") + columns.style()
 
 
-def _workload(value: str) -> Markup:
-    namespace, _, name = value.partition("~")[0].partition("/")
-    target = f"/ledger/history?{urlencode({'namespace': namespace, 'name': name})}"
-    return Markup('<a href="{}">{}</a>').format(target, value)
+@cache
+def _digest_of_style() -> str:
+    return hashlib.sha256(_style().encode()).hexdigest()[:8]
 
 
 async def _css() -> Any:
-    text = (Path(__file__).parent / "static" / "ledger.css").read_text(encoding="utf-8")
-    return Response(text, content_type="text/css; charset=utf-8")
+    headers = {"cache-control": "max-age=3600"}
+    return Response(_style(), headers=headers, content_type="text/css; charset=utf-8")
 
 
 async def _robots() -> Any:
@@ -196,20 +229,7 @@ async def _robots() -> Any:
 
 
 async def _ready(datasette: Any) -> Any:
-    await datasette.get_database("ledger").execute("select next_position from progress")
-    return Response.text("ready\n")
-
-
-async def _refuse(send: Any) -> None:
-    headers = [(b"content-type", b"text/plain"), *HEADERS.items()]
-    await send({"type": "http.response.start", "status": 404, "headers": headers})
-    await send({"type": "http.response.body", "body": b"no such page\n"})
-
-
-def _with_headers(send: Any) -> Any:
-    async def sending(event: dict[str, Any]) -> None:
-        if event["type"] == "http.response.start":
-            event = {**event, "headers": [*event["headers"], *HEADERS.items()]}
-        await send(event)
-
-    return sending
+    ours = [name for name in datasette.databases if await is_ledger(datasette, name)]
+    for database in ours:
+        await datasette.get_database(database).execute("select next_position from progress")
+    return Response.text("ready\n") if ours else Response.text("no ledger here\n", status=503)

@@ -7,14 +7,17 @@ stale rows, or none. Nobody is asked for a password here, so only loopback is se
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 import socket
 from pathlib import Path
 from typing import Any
 
+from markupsafe import escape
+
+from ledger.cells import folded
 from ledger.dictionary import ALL
 from ledger.errors import ConfigurationInvalid, UsageError
+from ledger.guard import is_loopback
 from ledger.reader import LocalReader
 
 DATABASE = "ledger"
@@ -32,11 +35,23 @@ SETTINGS = {
     "suggest_facets": False,
 }
 START_HERE = (
-    ("history?namespace=&name=", "Every revision of a workload", "still there or long pruned"),
-    ("changes?since=&until=", "Everything that changed", "the first question of an incident"),
+    (
+        "history?namespace=&name=&limit=100",
+        "Every revision of a workload",
+        "still there or long pruned",
+    ),
+    (
+        "changes?since=&until=&limit=100",
+        "Everything that changed",
+        "the first question of an incident",
+    ),
     ("current_state", "What runs now", "each workload with its newest revision"),
-    ("image_changes", "Image changes", "what ran before, what runs since"),
+    ("between?since=&until=", "Two instants compared", "what differs, and what came between"),
+    ("image_history?image=&limit=100", "Where an image came from", "and what took it away again"),
+    ("ran_image?image=&at=", "Who ran an image", "on a day or at an instant"),
     ("undos", "Undos and returns", "what was taken back, and to which number"),
+    ("unfinished?limit=100", "Rollouts that did not complete", "and what came after them"),
+    ("pruned?limit=100", "What the cluster no longer has", "and whether it can be had back"),
     ("not_recorded?since=&until=", "What was not seen", "no silence is taken for completeness"),
 )
 
@@ -56,44 +71,37 @@ def serve(ledger: Path, *, host: str, port: int) -> None:
 def build_datasette(ledger: Path) -> Any:
     """Datasette with the ledger as its one database, named `ledger` whatever the file is called."""
     from datasette.app import Datasette
-    from datasette.database import Database
     from datasette.plugins import pm
 
     from ledger import datasette_plugin
 
+    # With rich installed it prints a page of local variables for every address mistyped.
+    pm.get_plugin("datasette.handle_exception").rich = None
     if not pm.is_registered(datasette_plugin):
         pm.register(datasette_plugin, name="rollout_ledger")
-    datasette = Datasette([], settings=SETTINGS, metadata=metadata(), memory=False)
-    if "_memory" in datasette.databases:
-        datasette.remove_database("_memory")
-    datasette.add_database(Database(datasette, path=str(ledger), is_mutable=True), name=DATABASE)
-    return datasette
+    served = Datasette([], settings=SETTINGS, metadata=metadata(), memory=False)
+    if "_memory" in served.databases:
+        served.remove_database("_memory")
+    served.add_database(_read_only(served, ledger), name=DATABASE)
+    datasette_plugin.guard(served)
+    return served
 
 
 def metadata() -> dict[str, Any]:
     """Titles, descriptions of every table and column, labels and facets."""
-    tables = {name: _table(name) for name in ALL}
     links = "".join(
-        f'<li><a href="/{DATABASE}/{path}">{title}</a>: {what}</li>'
+        f'<li><a href="{escape(f"/{DATABASE}/{path}")}">{title}</a>: {what}</li>'
         for path, title, what in START_HERE
     )
-    start = f'<p>Start here</p><ul class="rl-start">{links}</ul>'
-    return {
-        "title": "Rollout Ledger",
-        "description_html": start,
-        "databases": {
-            DATABASE: {"title": "Rollout Ledger", "description_html": start, "tables": tables}
-        },
-    }
+    start = f'<p class="rl-lead">Start here</p><ul class="rl-start">{links}</ul>'
+    shown = {"title": "Rollout Ledger", "description_html": start}
+    tables = {name: _table(name) for name in ALL}
+    return {**shown, "databases": {DATABASE: {**shown, "tables": tables}}}
 
 
 def refuse_open_host(host: str) -> None:
     """Raises UsageError for an address that is not loopback."""
-    try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+    if not is_loopback(host):
         raise UsageError(
             f"{host} can be reached by others, and nobody is asked for a password here",
             hint="serve on 127.0.0.1 and put an authenticating proxy in front of it",
@@ -102,7 +110,11 @@ def refuse_open_host(host: str) -> None:
 
 def _table(name: str) -> dict[str, Any]:
     entry = ALL[name]
-    shown: dict[str, Any] = {"description": entry.description, "columns": entry.columns}
+    meaning = folded(entry.columns, f"What the {len(entry.columns)} columns mean")
+    shown: dict[str, Any] = {
+        "description_html": f"<p>{escape(entry.description)}</p>{meaning}",
+        "columns": entry.columns,
+    }
     if entry.label_column:
         shown["label_column"] = entry.label_column
     if entry.facets:
@@ -112,6 +124,31 @@ def _table(name: str) -> dict[str, Any]:
     if entry.is_hidden:
         shown["hidden"] = True
     return shown
+
+
+def _read_only(datasette: Any, ledger: Path) -> Any:
+    from datasette.database import Database
+    from datasette.utils.sqlite import sqlite3
+
+    class ReadOnly(Database):  # type: ignore[misc]
+        """A ledger that this process cannot write, whatever it is asked, and sees as it grows."""
+
+        def __init__(self) -> None:
+            super().__init__(datasette, path=str(ledger), is_mutable=True)
+            self._opened: list[sqlite3.Connection] = []
+
+        def connect(self, write: bool = False) -> sqlite3.Connection:
+            address = f"{ledger.resolve().as_uri()}?mode=ro"
+            connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+            self._opened.append(connection)
+            return connection
+
+        def close(self) -> None:
+            super().close()
+            for connection in self._opened:
+                connection.close()
+
+    return ReadOnly()
 
 
 def _listen(host: str, port: int) -> socket.socket:

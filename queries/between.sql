@@ -11,8 +11,7 @@
 --   workload: the workload's name
 --   number_before: the newest revision at the first instant; null when there was none
 --   number_after: the newest revision at the second instant; null when it was deleted by then
---   changes: how many revisions were made in between
---   triggers: why they came to be, in order
+--   what: the triggers of the revisions made in between, in order, and deleted
 --   images_before: container=image pairs at the first instant
 --   images_after: container=image pairs at the second instant
 --   same_template: 1 when both revisions hold the same template
@@ -27,13 +26,11 @@ with span as (
       else coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until)
     end as second
 ),
-entries as (
+entries as not materialized (
   select
-    revisions.workload_uid,
-    revisions.number,
-    revisions.position,
-    revisions.trigger,
-    revisions.template_id,
+    revisions.rowid as id,
+    revisions.*,
+    revisions.trigger in ('found', 'adopted') as is_inherited,
     case
       when revisions.trigger = 'found' then coalesce(revisions.created_at, revisions.observed_at)
       else revisions.observed_at
@@ -41,90 +38,102 @@ entries as (
   from revisions
   where revisions.trigger <> 'unseen'
 ),
-touched as (
+incarnations as (
   select
     workloads.uid,
     workloads.namespace,
     workloads.name,
-    workloads.deleted_at,
-    count(made.number) as changes,
-    group_concat(made.trigger, ' ') as triggers,
-    min(made.at) as first_at,
-    max(made.at) as last_at
+    iif(
+      workloads.deleted_at >= span.first and workloads.deleted_at < span.second,
+      workloads.deleted_at,
+      null
+    ) as deleted_at,
+    (
+      select entries.id
+      from entries
+      where entries.workload_uid = workloads.uid
+        and entries.at < span.first
+      order by
+        entries.is_inherited,
+        iif(entries.is_inherited, entries.number, null) desc,
+        entries.at desc,
+        entries.position desc
+      limit 1
+    ) as before_id,
+    (
+      select entries.id
+      from entries
+      where entries.workload_uid = workloads.uid
+        and entries.at < span.second
+      order by
+        entries.is_inherited,
+        iif(entries.is_inherited, entries.number, null) desc,
+        entries.at desc,
+        entries.position desc
+      limit 1
+    ) as after_id,
+    (
+      select group_concat(made.trigger, ' ')
+      from (
+        select entries.trigger
+        from entries
+        where entries.workload_uid = workloads.uid
+          and entries.trigger <> 'found'
+          and entries.at >= span.first
+          and entries.at < span.second
+        order by
+          entries.at,
+          entries.position
+      ) as made
+    ) as triggers,
+    (
+      select min(entries.at)
+      from entries
+      where entries.workload_uid = workloads.uid
+        and entries.trigger <> 'found'
+        and entries.at >= span.first
+        and entries.at < span.second
+    ) as first_at,
+    (
+      select max(entries.at)
+      from entries
+      where entries.workload_uid = workloads.uid
+        and entries.trigger <> 'found'
+        and entries.at >= span.first
+        and entries.at < span.second
+    ) as last_at
   from workloads
   join span
-  left join (
-    select *
-    from entries
-    order by
-      workload_uid,
-      at,
-      number
-  ) as made
-    on made.workload_uid = workloads.uid
-    and made.at >= span.first
-    and made.at < span.second
   where (:namespace = '' or workloads.namespace = :namespace)
     and (:name = '' or workloads.name = :name)
-  group by workloads.uid
 )
 select
-  touched.namespace,
-  touched.name as workload,
+  incarnations.namespace,
+  incarnations.name as workload,
   before.number as number_before,
-  after.number as number_after,
-  touched.changes,
-  touched.triggers,
+  iif(incarnations.deleted_at is null, after.number, null) as number_after,
+  trim(
+    coalesce(incarnations.triggers, '') || iif(incarnations.deleted_at is null, '', ' deleted')
+  ) as what,
   images_before.images as images_before,
-  images_after.images as images_after,
-  before.template_id is after.template_id as same_template,
-  coalesce(touched.first_at, touched.deleted_at) as first_at,
-  case
-    when touched.deleted_at < span.second then touched.deleted_at
-    else touched.last_at
-  end as last_at,
-  touched.uid as workload_uid
-from touched
-join span
+  iif(incarnations.deleted_at is null, images_after.images, null) as images_after,
+  incarnations.deleted_at is null
+    and before.template_id is after.template_id as same_template,
+  coalesce(incarnations.first_at, incarnations.deleted_at) as first_at,
+  coalesce(incarnations.deleted_at, incarnations.last_at) as last_at,
+  incarnations.uid as workload_uid
+from incarnations
 left join revisions as before
-  on before.rowid = (
-    select revisions.rowid
-    from revisions
-    where revisions.workload_uid = touched.uid
-      and revisions.trigger <> 'unseen'
-      and case
-        when revisions.trigger = 'found' then coalesce(revisions.created_at, revisions.observed_at)
-        else revisions.observed_at
-      end < span.first
-    order by
-      revisions.number desc,
-      revisions.position desc
-    limit 1
-  )
+  on before.rowid = incarnations.before_id
 left join revisions as after
-  on after.rowid = (
-    select revisions.rowid
-    from revisions
-    where revisions.workload_uid = touched.uid
-      and revisions.trigger <> 'unseen'
-      and case
-        when revisions.trigger = 'found' then coalesce(revisions.created_at, revisions.observed_at)
-        else revisions.observed_at
-      end < span.second
-      and (touched.deleted_at is null or touched.deleted_at >= span.second)
-    order by
-      revisions.number desc,
-      revisions.position desc
-    limit 1
-  )
+  on after.rowid = incarnations.after_id
 left join templates as images_before
   on images_before.id = before.template_id
 left join templates as images_after
   on images_after.id = after.template_id
-where touched.changes > 0
-  or touched.deleted_at >= span.first
-  and touched.deleted_at < span.second
+where incarnations.triggers is not null
+  or incarnations.deleted_at is not null
 order by
   last_at desc,
-  touched.namespace,
-  touched.name
+  incarnations.namespace,
+  incarnations.name

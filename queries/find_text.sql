@@ -23,6 +23,8 @@
 with found as (
   select
     revisions.*,
+    workloads.namespace,
+    workloads.name as workload,
     templates.images,
     iif(instr(lower(revisions.summary), lower(:text)) > 0, ' summary', '')
     || iif(instr(lower(revisions.change_cause), lower(:text)) > 0, ' change_cause', '')
@@ -30,15 +32,18 @@ with found as (
     || iif(instr(lower(revisions.reason), lower(:text)) > 0, ' reason', '')
     || iif(instr(lower(revisions.name), lower(:text)) > 0, ' name', '')
     || iif(instr(lower(templates.images), lower(:text)) > 0, ' images', '') as found_in
-  from revisions
+  from workloads
+  cross join revisions
+    on revisions.workload_uid = workloads.uid
   left join templates
     on templates.id = revisions.template_id
   where :text <> ''
+    and (:namespace = '' or workloads.namespace = :namespace)
 )
 select
   found.observed_at,
-  workloads.namespace,
-  workloads.name as workload,
+  found.namespace,
+  found.workload,
   found.number,
   trim(found.found_in) as found_in,
   found.summary,
@@ -50,10 +55,7 @@ select
   found.workload_uid,
   found.position
 from found
-join workloads
-  on workloads.uid = found.workload_uid
 where found.found_in <> ''
-  and (:namespace = '' or workloads.namespace = :namespace)
 order by
   found.observed_at desc,
   found.position desc

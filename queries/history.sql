@@ -81,9 +81,9 @@ select
   templates.digest as template_digest,
   revisions.generation,
   revisions.position
-from revisions
-join workloads
-  on workloads.uid = revisions.workload_uid
+from workloads
+cross join revisions
+  on revisions.workload_uid = workloads.uid
 left join templates
   on templates.id = revisions.template_id
 where (:namespace = '' or workloads.namespace = :namespace)

@@ -51,22 +51,31 @@ select
   revisions.ticket,
   revisions.workload_uid,
   revisions.position
-from revisions
-join workloads
-  on workloads.uid = revisions.workload_uid
+from workloads
+cross join revisions
+  on revisions.workload_uid = workloads.uid
 left join matching as after
   on after.template_id = revisions.template_id
 left join matching as before
   on before.template_id = (
-    select lower.template_id
-    from revisions as lower
-    where lower.workload_uid = revisions.workload_uid
-      and lower.number = revisions.previous
-    order by lower.position desc
+    select template_id
+    from (
+      select
+        lower.template_id,
+        lower.position,
+        lower.position < revisions.position as was_there
+      from revisions as lower
+      where lower.workload_uid = revisions.workload_uid
+        and lower.number = revisions.previous
+    )
+    order by
+      was_there desc,
+      position desc
     limit 1
   )
 where after.images is not before.images
-  and revisions.trigger <> 'unseen'
+  and (revisions.previous is not null or revisions.trigger = 'create')
+  and revisions.trigger not in ('adopted', 'unseen')
   and revisions.workload_uid in (
     select used.workload_uid
     from revisions as used

@@ -37,9 +37,9 @@ select
   revisions.name,
   revisions.workload_uid,
   revisions.position
-from revisions
-join workloads
-  on workloads.uid = revisions.workload_uid
+from workloads
+cross join revisions
+  on revisions.workload_uid = workloads.uid
 where revisions.pruned_at is not null
   and (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)

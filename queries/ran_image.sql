@@ -24,9 +24,7 @@ with asked as (
       else coalesce(strftime('%Y-%m-%dT%H:%M:%f', :at), :at)
     end as first,
     case
-      when :at = '' then (select now from progress)
       when length(:at) = 10 then coalesce(strftime('%Y-%m-%dT%H:%M:%f', :at, '+1 day'), :at)
-      else coalesce(strftime('%Y-%m-%dT%H:%M:%f', :at), :at)
     end as last
 ),
 matching as (
@@ -36,54 +34,103 @@ matching as (
   where instr(templates.images, :image) > 0
     and instr(substr(part.value, instr(part.value, '=') + 1), :image) > 0
 ),
-held as (
+holders as materialized (
+  select *
+  from workloads
+  where (:namespace = '' or namespace = :namespace)
+    and (:name = '' or name = :name)
+    and uid in (
+      select workload_uid
+      from revisions
+      where template_id in (
+        select id
+        from matching
+      )
+    )
+),
+entries as not materialized (
   select
+    revisions.rowid as id,
     revisions.*,
+    revisions.trigger in ('found', 'adopted') as is_inherited,
     case
       when revisions.trigger = 'found' then coalesce(revisions.created_at, revisions.observed_at)
       else revisions.observed_at
-    end as from_at,
-    (
-      select above.observed_at
-      from revisions as above
-      where above.workload_uid = revisions.workload_uid
-        and above.number >= revisions.number
-        and (above.number, above.position) > (revisions.number, revisions.position)
-        and above.trigger <> 'unseen'
-      order by
-        above.number,
-        above.position
-      limit 1
-    ) as replaced_at
+    end as at
   from revisions
-  where revisions.template_id in (
-      select id
-      from matching
-    )
+  where revisions.trigger <> 'unseen'
+),
+held as (
+  select (
+    select entries.id
+    from entries
+    where entries.workload_uid = holders.uid
+      and entries.at <= asked.first
+    order by
+      entries.is_inherited,
+      iif(entries.is_inherited, entries.number, null) desc,
+      entries.at desc,
+      entries.position desc
+    limit 1
+  ) as id
+  from holders
+  join asked
+  where holders.deleted_at is null
+    or holders.deleted_at > asked.first
+  union all
+  select entries.id
+  from asked
+  cross join holders
+  cross join entries
+    on entries.workload_uid = holders.uid
+  where entries.at > asked.first
+    and entries.at < asked.last
 )
 select
-  workloads.namespace,
-  workloads.name as workload,
-  held.number,
+  holders.namespace,
+  holders.name as workload,
+  entries.number,
   templates.images,
-  held.from_at,
-  coalesce(held.replaced_at, workloads.deleted_at) as to_at,
-  held.status,
-  held.trigger,
-  held.workload_uid,
-  held.position
+  entries.at as from_at,
+  coalesce(
+    (
+      select above.at
+      from entries as above
+      where above.workload_uid = entries.workload_uid
+        and above.is_inherited
+        and entries.is_inherited
+        and above.number > entries.number
+      order by above.number
+      limit 1
+    ),
+    (
+      select above.at
+      from entries as above
+      where above.workload_uid = entries.workload_uid
+        and not above.is_inherited
+        and (above.at, above.position) > (entries.at, entries.position)
+      order by
+        above.at,
+        above.position
+      limit 1
+    ),
+    holders.deleted_at
+  ) as to_at,
+  entries.status,
+  entries.trigger,
+  entries.workload_uid,
+  entries.position
 from held
-join asked
-join workloads
-  on workloads.uid = held.workload_uid
+cross join entries
+  on entries.id = held.id
+join matching
+  on matching.id = entries.template_id
+join holders
+  on holders.uid = entries.workload_uid
 join templates
-  on templates.id = held.template_id
-where held.from_at <= asked.last
-  and coalesce(held.replaced_at, workloads.deleted_at, '9') > asked.first
-  and (:namespace = '' or workloads.namespace = :namespace)
-  and (:name = '' or workloads.name = :name)
+  on templates.id = entries.template_id
 order by
-  workloads.namespace,
-  workloads.name,
-  held.from_at,
-  held.position
+  holders.namespace,
+  holders.name,
+  entries.at,
+  entries.position

@@ -32,9 +32,9 @@ select
   'unknown' as basis,
   revisions.workload_uid,
   revisions.position
-from revisions
-join workloads
-  on workloads.uid = revisions.workload_uid
+from workloads
+cross join revisions
+  on revisions.workload_uid = workloads.uid
 left join templates
   on templates.id = revisions.template_id
 where revisions.trigger = 'restart'

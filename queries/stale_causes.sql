@@ -40,9 +40,9 @@ select
   revisions.live,
   revisions.workload_uid,
   revisions.position
-from revisions
-join workloads
-  on workloads.uid = revisions.workload_uid
+from workloads
+cross join revisions
+  on revisions.workload_uid = workloads.uid
 where revisions.change_cause_state = 'stale'
   and (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)

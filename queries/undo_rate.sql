@@ -31,9 +31,9 @@ select
       and revisions.status in ('superseded', 'deleted')
   ) as incomplete,
   max(revisions.observed_at) filter (where revisions.trigger = 'undo') as last_undo_at
-from revisions
-join workloads
-  on workloads.uid = revisions.workload_uid
+from workloads
+cross join revisions
+  on revisions.workload_uid = workloads.uid
 where revisions.trigger in ('change', 'restart', 'undo', 'return')
   and (:namespace = '' or workloads.namespace = :namespace)
   and (:since = '' or revisions.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))

@@ -46,19 +46,18 @@ select
   revisions.ticket,
   revisions.workload_uid,
   revisions.position
-from revisions
-join workloads
-  on workloads.uid = revisions.workload_uid
+from workloads
+cross join revisions
+  on revisions.workload_uid = workloads.uid
 left join revisions as later
   on later.rowid = (
     select above.rowid
     from revisions as above
     where above.workload_uid = revisions.workload_uid
-      and above.number >= revisions.number
-      and (above.number, above.position) > (revisions.number, revisions.position)
-      and above.trigger <> 'unseen'
+      and above.trigger not in ('found', 'adopted', 'unseen')
+      and (above.observed_at, above.position) > (revisions.observed_at, revisions.position)
     order by
-      above.number,
+      above.observed_at,
       above.position
     limit 1
   )

@@ -162,7 +162,6 @@ TABLES: dict[str, Entry] = {
             "snapshot": "the list it was part of; empty for what was watched",
             "disposition": "first, duplicate, recoding, late, or fact",
         },
-        facets=("fact", "disposition"),
         sort_desc="position",
     ),
     "instances": Entry(

@@ -12,10 +12,24 @@ join workloads
   on workloads.uid = revisions.workload_uid
 join templates
   on templates.id = revisions.template_id
-left join revisions as previous
-  on previous.workload_uid = revisions.workload_uid
-  and previous.number = revisions.previous
 left join templates as before
-  on before.id = previous.template_id
+  on before.id = (
+    select template_id
+    from (
+      select
+        lower.template_id,
+        lower.position,
+        lower.position < revisions.position as was_there
+      from revisions as lower
+      where lower.workload_uid = revisions.workload_uid
+        and lower.number = revisions.previous
+    )
+    order by
+      was_there desc,
+      position desc
+    limit 1
+  )
 where before.images is not templates.images
+  and (revisions.previous is not null or revisions.trigger = 'create')
+  and revisions.trigger <> 'adopted'
 order by revisions.observed_at desc
