@@ -12,7 +12,9 @@ from typing import Any
 
 from consumers.projection import Observed, Touched
 from ledger.canonical import to_bytes
+from ledger.envelope import Document
 from ledger.errors import PoisonRecord
+from ledger.model import version_number
 from ledger.store import Ledger
 
 
@@ -42,6 +44,7 @@ class Coverage:
         """Close the gaps that a complete snapshot has ended."""
         for kind, scope in self.touched.baselines:
             self.ledger.run("fold/close_gaps", {"kind": kind, "scope": scope})
+        self.ledger.run("fold/close_everywhere", {})
 
     def forget(self) -> None:
         """Nothing is cached."""
@@ -51,12 +54,16 @@ class Coverage:
             case "stream-start":
                 self._begin(observed, data, how=str(data["mode"]))
             case "snapshot-end":
-                self._extend(observed, data, int(data["resource_version"]), "live")
+                # A list that only compares does not move the watch on.
+                told = data.get("after") or data["resource_version"]
+                self._extend(observed, data, observed.document.version(told), "live")
             case "heartbeat":
+                shared = {name: data.get(name) for name in ("redaction", "skew_seconds")}
                 for stream in data["streams"]:
-                    self._beat(observed, stream | {"redaction": data["redaction"]})
+                    self._beat(observed, stream | shared)
             case "stream-stop":
-                row = self._extend(observed, data, _version(data.get("cursor")), "stopped")
+                version = observed.document.version(data.get("cursor"))
+                row = self._extend(observed, data, version, "stopped")
                 self.ledger.put("coverage", [{**row, "ended_how": "stopped"}])
             case _:
                 pass
@@ -66,7 +73,7 @@ class Coverage:
         row = self._latest(observed, stream)
         if state != "live" and row is not None and row["ended_how"]:
             return
-        self._extend(observed, stream, _version(stream.get("cursor")), state)
+        self._extend(observed, stream, observed.document.version(stream.get("cursor")), state)
 
     def _begin(self, observed: Observed, data: Mapping[str, Any], *, how: str) -> dict[str, Any]:
         row = {
@@ -76,11 +83,12 @@ class Coverage:
             "began_at": observed.document.time,
             "began_how": how,
             "until_at": observed.document.time,
-            "resource_version": _version(data.get("cursor")),
+            "resource_version": observed.document.version(data.get("cursor")),
             "state": "starting",
             "ended_how": None,
             "redaction_policy": str(data["redaction"]["policy"]),
             "redaction_key": str(data["redaction"]["key"]),
+            "skew_seconds": None,
         }
         return row | {"id": self.ledger.add("coverage", row)}
 
@@ -94,6 +102,8 @@ class Coverage:
         heard_at = str(data.get("seen_at") or observed.document.time)
         row["until_at"] = max(row["until_at"], min(heard_at, observed.document.time))
         row["state"] = state
+        if data.get("skew_seconds") is not None:
+            row["skew_seconds"] = float(data["skew_seconds"])
         if version is not None:
             row["resource_version"] = max(version, row["resource_version"] or 0)
         self.ledger.put("coverage", [row])
@@ -114,7 +124,7 @@ class Coverage:
             closing = {
                 "id": str(data["gap"]),
                 "closed_at": document.time,
-                "next_version": _version(data.get("next_resource_version")),
+                "next_version": document.version(data.get("next_resource_version")),
             }
             self.ledger.run("fold/close_gap", closing)
             return
@@ -127,19 +137,26 @@ class Coverage:
 
     def _gap_row(self, observed: Observed, data: Mapping[str, Any]) -> dict[str, Any]:
         document = observed.document
-        told = ("cause", "state", "kind", "scope", "last_seen_at", "last_resource_version")
+        told = (
+            *("cause", "state", "kind", "scope"),
+            *("last_seen_at", "last_resource_version", "last_epoch"),
+        )
         detail = {name: value for name, value in data.items() if name not in told}
         return {
             "id": document.id,
             "cause": str(data["cause"]),
             "last_seen_at": str(data.get("last_seen_at") or document.time),
             "opened_at": document.time,
-            "last_version": _version(data.get("last_resource_version")),
+            "last_version": _last_version(data, document),
             "instance_id": observed.instance_id,
             "detail": to_bytes(detail).decode(),
             "position": observed.position,
         }
 
 
-def _version(value: Any) -> int | None:
-    return None if value in (None, "") else int(value)
+def _last_version(data: Mapping[str, Any], document: Document) -> int | None:
+    told = data.get("last_resource_version")
+    epoch = data.get("last_epoch")
+    if told in (None, "") or epoch is None:
+        return document.version(told)
+    return version_number(int(told), epoch=int(epoch))

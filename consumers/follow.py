@@ -7,15 +7,19 @@ batch folded or not begun. The fold never reads a clock; "now" is the greatest r
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from consumers.comparisons import Comparisons
 from consumers.coverage import Coverage
+from consumers.generation_jumps import GenerationJumps
 from consumers.observations import Observations
 from consumers.projection import Projection, Touched
 from consumers.revisions import Revisions
 from consumers.snapshots import Snapshots
+from consumers.withheld import Withheld
 from ledger.envelope import Document, parse
 from ledger.errors import LogTruncated, OtherCluster, PoisonRecord
 from ledger.model import NOWHERE, Position, Record
@@ -37,15 +41,21 @@ class Follower:
 
     log: Readable
     ledger: Ledger
+    errors: Counter[str] = field(default_factory=Counter)
+    """Records that could not be read, by the part that refused them."""
+
     _touched: Touched = field(default_factory=Touched)
     _observations: Observations = field(init=False)
     _projections: tuple[Projection, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._observations = Observations(self.ledger)
+        self._observations = Observations(self.ledger, self._touched)
         self._projections = (
             Snapshots(self.ledger, self._touched),
             Coverage(self.ledger, self._touched),
+            Comparisons(self.ledger, self._touched),
+            GenerationJumps(self.ledger),
+            Withheld(self.ledger),
             Revisions(self.ledger, self._touched),
         )
 
@@ -114,6 +124,7 @@ class Follower:
         return Progress(cluster, records[-1].position, now, before.tree.grown(entries))
 
     def _take(self, record: Record, cluster: str) -> Document | None:
+        part = "observations"
         try:
             if record.damage:
                 raise PoisonRecord(record.damage)
@@ -121,8 +132,10 @@ class Follower:
             _refuse_other_cluster(document, cluster)
             observed = self._observations.observe(record, document)
             for projection in self._projections:
+                part = type(projection).__name__.lower()
                 projection.apply(observed)
         except PoisonRecord as poison:
+            self.errors[part] += 1
             self._observations.reject(record, poison.message)
             return None
         return document

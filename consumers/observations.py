@@ -12,10 +12,11 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumers.projection import Observed
+from consumers.projection import Observed, Touched
+from consumers.sequences import Sequences
 from ledger.envelope import Document
 from ledger.keep import controller_of
-from ledger.model import ObjectRef, Position, Record, parse_timestamp, timestamp
+from ledger.model import ObjectRef, Position, Record, epoch_of, parse_timestamp, timestamp
 from ledger.store import Ledger
 
 CACHED_OBJECTS = 20_000
@@ -37,17 +38,22 @@ class Observations:
     """
 
     ledger: Ledger
+    touched: Touched
+    _sequences: Sequences = field(init=False)
     _objects: dict[str, KnownObject] = field(default_factory=dict)
     _instances: dict[str, dict[str, Any]] = field(default_factory=dict)
     _rows: list[tuple[Any, ...]] = field(default_factory=list)
     _rejects: list[tuple[Any, ...]] = field(default_factory=list)
     _contents: dict[tuple[int, int, str], str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._sequences = Sequences(self.ledger)
+
     def observe(self, record: Record, document: Document) -> Observed:
         """Take in a record that could be parsed: its disposition, and its object's id when it has
         one.
         """
-        instance_id, fact = self._instance(document), document.fact
+        instance_id, fact = self._instance(document, record.position), document.fact
         if fact not in ("state", "deleted"):
             self._note(record.position, document, None, instance_id, None, "fact")
             return Observed(record.position, document, fact, "fact", instance_id)
@@ -71,6 +77,7 @@ class Observations:
         self.ledger.insert("observations", self._rows)
         self.ledger.insert("rejects", self._rejects)
         self.ledger.put("instances", self._instances.values())
+        self._sequences.settle()
         self.ledger.put("objects", self._changed_rows())
         self._clear_batch()
         if len(self._objects) > CACHED_OBJECTS:
@@ -80,6 +87,7 @@ class Observations:
         """Drop every cache: the transaction was rolled back."""
         self._objects.clear()
         self._instances.clear()
+        self._sequences.forget()
         self._clear_batch()
 
     def known(self, ref: ObjectRef, document: Document, position: Position) -> KnownObject:
@@ -130,7 +138,15 @@ class Observations:
             _mark_deleted(row, document)
         else:
             row["alive_version"] = max(row["alive_version"], version)
+            self._revive(row, document)
         known.changed = True
+
+    def _revive(self, row: dict[str, Any], document: Document) -> None:
+        # A deletion is final within its epoch; a restored cluster may hold the object again.
+        deleted = row["deleted_version"]
+        if deleted is not None and epoch_of(deleted) < document.epoch:
+            row |= dict.fromkeys(_DELETION)
+            self.touched.existence.add(document.objectuid)
 
     def _note(
         self,
@@ -157,14 +173,14 @@ class Observations:
             )
         )
 
-    def _instance(self, document: Document) -> int:
+    def _instance(self, document: Document, position: Position) -> int:
         row = self._instances.get(document.instance)
         if row is None:
             found = self.ledger.row("fold/instance", {"instance": document.instance})
             row = dict(found) if found else self._fresh_instance(document)
             self._instances[document.instance] = row
         row["last_seen_at"] = max(row["last_seen_at"], document.time)
-        row["last_sequence"] = max(row["last_sequence"], document.sequence)
+        self._sequences.take(row, document, position)
         return int(row["id"])
 
     def _fresh_instance(self, document: Document) -> dict[str, Any]:
@@ -172,7 +188,8 @@ class Observations:
             "instance": document.instance,
             "first_seen_at": document.time,
             "last_seen_at": document.time,
-            "last_sequence": document.sequence,
+            "last_sequence": 0,
+            "last_sequence_at": "",
         }
         return row | {"id": self.ledger.add("instances", row)}
 
@@ -204,11 +221,7 @@ def _fresh_object(ref: ObjectRef, document: Document, position: Position) -> dic
         "first_seen_at": document.time,
         "last_seen_at": document.time,
         "last_position": position,
-        "deleted_version": None,
-        "deleted_at": None,
-        "deleted_after": None,
-        "deleted_how": None,
-    }
+    } | dict.fromkeys(_DELETION)
 
 
 def _owner_uid(raw_object: Any) -> str | None:
@@ -229,7 +242,12 @@ def server_time(raw: Any) -> str | None:
         return None
 
 
+_DELETION = ("deleted_version", "deleted_at", "deleted_after", "deleted_how")
+
+
 def _mark_deleted(row: dict[str, Any], document: Document) -> None:
+    if row["alive_version"] >= 0 and epoch_of(row["alive_version"]) > document.epoch:
+        return
     # Of several reports of one deletion the earliest is nearest to it; an observed one replaces an
     # inferred one.
     if row["deleted_how"] == "observed" and row["deleted_at"] <= document.time:

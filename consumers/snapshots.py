@@ -1,8 +1,9 @@
 """Snapshots, and the deletions that only a complete one can prove.
 
 A list that is complete (as many kept objects as it announced) names every object of its kind and
-scope at its resourceVersion. Whatever was alive before and is not named was deleted in between: the
-time is an interval, from when it was last seen to the snapshot. An incomplete snapshot proves
+scope at its resourceVersion: by a state of its own, or by its uid where nothing has changed since
+the same watcher told its state. Whatever was alive before and is not named was deleted in between:
+the time is an interval, from when it was last seen to the snapshot. An incomplete snapshot proves
 nothing. (client-go calls this DeletedFinalStateUnknown.)
 """
 
@@ -63,29 +64,30 @@ class Snapshots:
     def _mark(self, observed: Observed) -> None:
         data = observed.document.data
         mark = data.get("mark") if isinstance(data, dict) else None
-        if mark not in ("snapshot-begin", "snapshot-end"):
+        if mark not in ("snapshot-begin", "snapshot-part", "snapshot-end"):
             return
         try:
             snapshot = self._snapshot(str(data["snapshot"]), observed)
-            snapshot |= {"kind": str(data["kind"]), "scope": str(data["scope"])}
-            snapshot["filter"] = int(data["filter"])
-            if mark == "snapshot-begin":
-                snapshot["began_at"] = observed.document.time
+            if mark == "snapshot-part":
+                members = [str(uid) for uid in data["unchanged"]]
             else:
-                snapshot["ended_at"] = observed.document.time
-                snapshot["resource_version"] = int(data["resource_version"])
-                snapshot["announced"] = int(data["count"])
+                _note_mark(snapshot, mark, observed)
+                members = []
         except (KeyError, TypeError, ValueError) as wrong:
             raise PoisonRecord(f"not a snapshot: {type(wrong).__name__} {wrong}") from None
+        for uid in members:
+            self._add(snapshot, uid)
         self._complete(snapshot)
 
     def _member(self, observed: Observed) -> None:
         snapshot = self._snapshot(observed.document.snapshot, observed)
-        if snapshot["complete"]:
-            return
-        key = {"snapshot": snapshot["id"], "object_id": observed.object_id}
-        snapshot["listed"] += self.ledger.run("fold/add_member", key)
+        self._add(snapshot, observed.document.objectuid)
         self._complete(snapshot)
+
+    def _add(self, snapshot: dict[str, Any], uid: str) -> None:
+        if not snapshot["complete"]:
+            key = {"snapshot": snapshot["id"], "uid": uid}
+            snapshot["listed"] += self.ledger.run("fold/add_member", key)
 
     def _snapshot(self, snapshot_id: str, observed: Observed) -> dict[str, Any]:
         if snapshot_id not in self._open:
@@ -112,6 +114,9 @@ class Snapshots:
         self.touched.baselines.add((snapshot["kind"], snapshot["scope"]))
 
     def _review(self, object_id: int, uid: str) -> None:
+        if self.ledger.run("fold/member_alive", {"object_id": object_id}):
+            # A list that was complete before had named it.
+            self.touched.existence.add(uid)
         snapshot = self.ledger.row("fold/first_snapshot_without", {"object_id": object_id})
         self._settle_deletion(object_id, uid, dict(snapshot) if snapshot else None)
 
@@ -144,4 +149,22 @@ def _fresh_snapshot(snapshot_id: str, observed: Observed) -> dict[str, Any]:
         "announced": None,
         "listed": 0,
         "complete": 0,
+        "after_version": None,
+        "position": None,
+        "compared": 0,
     }
+
+
+def _note_mark(snapshot: dict[str, Any], mark: str, observed: Observed) -> None:
+    document, data = observed.document, observed.document.data
+    snapshot |= {"kind": str(data["kind"]), "scope": str(data["scope"])}
+    snapshot["filter"] = int(data["filter"])
+    if mark == "snapshot-begin":
+        snapshot["began_at"] = document.time
+        return
+    version, after = document.version(data["resource_version"]), document.version(data.get("after"))
+    if version is None:
+        raise ValueError("a list without a resourceVersion")
+    snapshot["ended_at"], snapshot["position"] = document.time, observed.position
+    snapshot["resource_version"], snapshot["after_version"] = version, after
+    snapshot["announced"] = int(data["count"])

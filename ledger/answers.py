@@ -8,6 +8,8 @@ and tells what stood in the way when the server could not be asked at all.
 from __future__ import annotations
 
 import ssl
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +31,13 @@ class Expired(Exception):
     def __init__(self, message: str = "", *, cause: str = "expired-410") -> None:
         super().__init__(message)
         self.cause = cause
+
+
+class TooLarge(Exception):
+    """A page of a list is larger than is held in memory: an expected ending, not an error.
+
+    Ask again for fewer items; the continue token is still good.
+    """
 
 
 class Throttled(ClusterUnreachable):
@@ -86,6 +95,23 @@ def refusal(raw_status: bytes, *, code: int = 0, retry_after: str = "") -> Excep
     return ClusterUnreachable(said)
 
 
+def too_large(items: int) -> Exception:
+    """The exception for an answer that outgrew memory: TooLarge, or a ClusterUnreachable where
+    fewer than `items` cannot be asked for.
+    """
+    if items > 1:
+        return TooLarge(f"a page of {items} items is too large")
+    return not_its_own("is larger than any object of Kubernetes")
+
+
+def not_its_own(what: str) -> ClusterUnreachable:
+    """What a user reads of an answer that no API server gives."""
+    return ClusterUnreachable(
+        f"Error from server: its answer {what}",
+        hint="something in between answers for it: check the kubeconfig's server and any proxy",
+    )
+
+
 def unreachable(server: str, wrong: BaseException) -> ClusterUnreachable:
     """What a user reads when the network failed: refused, unknown, not trusted, too slow."""
     address = server.partition("://")[2] or server
@@ -110,6 +136,16 @@ def unreachable(server: str, wrong: BaseException) -> ClusterUnreachable:
         f"Unable to connect to the server: {address}: {reason}",
         hint="check the kubeconfig's server, the network and any proxy",
     )
+
+
+def skew_seconds(date: str, *, now: datetime) -> float | None:
+    """How far a server's clock is ahead of ours, by its Date header, which cuts off at whole
+    seconds; None when it tells no time.
+    """
+    try:
+        return round((parsedate_to_datetime(date) - now).total_seconds() + 0.5, 1)
+    except (ValueError, TypeError):
+        return None
 
 
 def decoded(raw: bytes) -> dict[str, Any]:

@@ -17,14 +17,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger import __version__
-from ledger.answers import decoded, refusal, uid_of, unreachable
+from ledger.answers import (
+    decoded,
+    not_its_own,
+    refusal,
+    skew_seconds,
+    too_large,
+    uid_of,
+    unreachable,
+)
 from ledger.deadlines import Deadlines
 from ledger.errors import ClusterUnreachable, ConfigurationInvalid, OtherCluster
 from ledger.kubeconfig import Access, Stamp, find_access
 from ledger.lines import LineSplitter, LongLine
+from ledger.model import utc_now
 from ledger.observe import Stream
 
 PAGE_ITEMS = 250
+ANSWER_BYTES = 32 * 1024 * 1024
 REFUSAL_BYTES = 64 * 1024
 WATCH_GRACE_SECONDS = 30.0
 """How long past its own timeout a watch may last before it is given up here."""
@@ -52,6 +62,7 @@ class Cluster:
         self._login = login
         self._deadlines = deadlines
         self._identity = ""
+        self.skew_seconds: float | None = None
         self._renewing = asyncio.Lock()
 
     @classmethod
@@ -82,12 +93,13 @@ class Cluster:
     async def list_page(self, stream: Stream, token: str, *, limit: int = PAGE_ITEMS) -> bytes:
         """One page of a consistent list (resourceVersion unset: a quorum read), as received.
 
-        Raises Expired when the continue token is too old, ClusterUnreachable otherwise.
+        Raises TooLarge, having read 32 MiB, when fewer items must be asked for; Expired when the
+        continue token is too old; ClusterUnreachable otherwise.
         """
         query = [("limit", str(limit)), *_selector(stream)]
         if token:
             query.append(("continue", token))
-        return await self._get(_Request(stream.kind.path(stream.namespace), tuple(query)))
+        return await self._get(_Request(stream.kind.path(stream.namespace), tuple(query)), limit)
 
     def watch(
         self, stream: Stream, *, resource_version: str, timeout_seconds: int
@@ -122,12 +134,17 @@ class Cluster:
         answer = decoded(await self._get(_Request(ACCESS_REVIEWS, (), "POST", review)))
         return bool((answer.get("status") or {}).get("allowed"))
 
-    async def _get(self, request: _Request) -> bytes:
+    async def _get(self, request: _Request, items: int = 1) -> bytes:
+        raw = bytearray()
         async with self._answer(request, self._deadlines.answer_seconds, "read_seconds") as answer:
             try:
-                return bytes(await answer.read())
+                async for chunk in answer.content.iter_any():
+                    raw += chunk
+                    if len(raw) > ANSWER_BYTES:
+                        raise too_large(items)
             except _broken() as wrong:
                 raise unreachable(self._login.access.server, wrong) from wrong
+        return bytes(raw)
 
     @asynccontextmanager
     async def _watching(
@@ -151,6 +168,7 @@ class Cluster:
         login = await self._current(None)
         async with login.sent(request, timeout) as answer:
             if answer.status != 401:
+                self.skew_seconds = skew_seconds(answer.headers.get("Date", ""), now=utc_now())
                 await _accept(answer)
                 yield answer
                 return
@@ -307,10 +325,7 @@ async def _accept(answer: Any) -> None:
         retry_after = answer.headers.get("Retry-After", "")
         raise refusal(raw, code=answer.status, retry_after=retry_after)
     if "json" not in answer.headers.get("Content-Type", ""):
-        raise ClusterUnreachable(
-            "Error from server: its answer is not an API server's",
-            hint="something in between answers for it: check the kubeconfig's server and any proxy",
-        )
+        raise not_its_own("is not an API server's")
 
 
 async def _lines(answer: Any) -> AsyncGenerator[bytes | LongLine, None]:
@@ -332,11 +347,9 @@ def _selector(stream: Stream) -> list[tuple[str, str]]:
 def _timeout(deadlines: Deadlines, total_seconds: float, pause_seconds: float) -> Any:
     import aiohttp
 
+    connect = deadlines.connect_seconds
     return aiohttp.ClientTimeout(
-        total=total_seconds,
-        connect=deadlines.connect_seconds,
-        sock_connect=deadlines.connect_seconds,
-        sock_read=pause_seconds,
+        total=total_seconds, connect=connect, sock_connect=connect, sock_read=pause_seconds
     )
 
 

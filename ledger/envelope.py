@@ -16,7 +16,14 @@ import msgspec
 
 from ledger.canonical import from_bytes, to_bytes
 from ledger.errors import LogUnusable, PoisonRecord
-from ledger.model import KIND_BY_PLURAL, ObjectRef, parse_timestamp
+from ledger.model import (
+    EPOCH_LIMIT,
+    EPOCH_SPAN,
+    KIND_BY_PLURAL,
+    ObjectRef,
+    parse_timestamp,
+    version_number,
+)
 
 MEDIA_TYPE = "application/cloudevents+json"
 LIMIT_BYTES = 8 * 1024 * 1024
@@ -59,6 +66,8 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     snapshot: str = ""
     redactionkey: str = ""
     withheld: str = ""
+    withhelddigest: str = ""
+    withheldbytes: int = 0
     data: Any = None
 
     @property
@@ -68,8 +77,19 @@ class Document(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def version_number(self) -> int:
-        """The resourceVersion as a number: comparable within one kind and epoch (KEP-5504)."""
-        return int(self.resourceversion)
+        """The state's place among those of its kind (`ledger.model.version_number`)."""
+        return version_number(self.resourceversion, epoch=self.epoch)
+
+    def version(self, told: Any) -> int | None:
+        """A resourceVersion told in the data, as `version_number`; None where none is told.
+
+        Raises ValueError or TypeError for what is not a number.
+        """
+        if told in (None, ""):
+            return None
+        if not 0 <= int(told) < EPOCH_SPAN:
+            raise ValueError("a resourceVersion out of range")
+        return version_number(told, epoch=self.epoch)
 
     @property
     def ref(self) -> ObjectRef:
@@ -195,6 +215,8 @@ def _check(document: Document) -> None:
         raise PoisonRecord("its source is not a cluster")
     if not -(2**63) <= document.sequence < 2**63:
         raise PoisonRecord("its sequence is out of range")
+    if not 1 <= document.epoch < EPOCH_LIMIT:
+        raise PoisonRecord("its epoch is out of range")
     if document.fact in ("state", "deleted"):
         _check_object(document)
 
@@ -210,7 +232,9 @@ def _check_object(document: Document) -> None:
         raise PoisonRecord("its id is not made of its uid and resourceversion")
     if not (document.resourceversion.isascii() and document.resourceversion.isdigit()):
         raise PoisonRecord("its resourceversion is not a number")
-    if len(document.resourceversion) > 18 or not 0 <= document.objectgeneration < 2**62:
+    numbers = (document.objectgeneration, document.withheldbytes)
+    is_long = len(document.resourceversion) >= len(str(EPOCH_SPAN))
+    if is_long or not all(0 <= number < 2**62 for number in numbers):
         raise PoisonRecord("its resourceversion or generation is out of range")
     if document.data is None and not document.withheld:
         raise PoisonRecord("it has no data")

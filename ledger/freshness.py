@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -26,6 +26,8 @@ class Freshness:
     age_seconds: float | None
     position: int
     detail: str = ""
+    lag_records: int | None = None
+    """How many records of the log are not in the ledger yet; None where the log is not at hand."""
 
     @property
     def is_doubtful(self) -> bool:
@@ -38,39 +40,50 @@ class Freshness:
 
     def line(self) -> str:
         """The last line of every human output."""
+        behind = f"; ledger {self.lag_records} records behind" if self.lag_records else ""
+        return f"Recording: {self._told()}{behind}"
+
+    def _told(self) -> str:
         age = "" if self.age_seconds is None else _age(self.age_seconds)
         match self.state:
             case "live":
-                return f"Recording: live, heard {age} ago"
+                return f"live, heard {age} ago"
             case "stale":
-                return f"Recording: stale, last heard {age} ago ({self.heard_at})"
+                return f"stale, last heard {age} ago ({self.heard_at})"
             case "gap":
-                return f"Recording: gap, {self.detail}; last heard {age} ago ({self.heard_at})"
+                return f"gap, {self.detail}; last heard {age} ago ({self.heard_at})"
             case "ended":
-                return f"Recording: ended {self.heard_at}"
+                return f"ended {self.heard_at}"
             case _:
-                return "Recording: nothing recorded yet"
+                return "nothing recorded yet"
 
 
 def freshness(
     reader: LedgerReader, *, now: datetime, needs: Sequence[str] = HISTORY_NEEDS
 ) -> Freshness:
     """How fresh an answer is that needs these kinds."""
-    rows = reader.query("freshness", {})
+    rows, head = reader.query("freshness", {}), reader.log_head()
     position = rows[0]["position"] if rows else -1
+    lag = None if head is None else max(0, head - position)
     streams = [row for row in rows if row["kind"] in needs]
     if not streams:
-        return Freshness("empty", None, None, position)
+        return Freshness("empty", None, None, position, lag_records=lag)
+    return _of(streams, now, position, lag)
+
+
+def _of(
+    streams: Sequence[Mapping[str, Any]], now: datetime, position: int, lag: int | None
+) -> Freshness:
     oldest = min(streams, key=lambda row: str(row["until_at"]))
     age = max(0.0, (now - parse_timestamp(oldest["until_at"])).total_seconds())
     open_gaps = [row for row in streams if row["open_gaps"]]
     if all(row["state"] == "stopped" for row in streams):
-        return Freshness("ended", oldest["until_at"], age, position)
+        return Freshness("ended", oldest["until_at"], age, position, lag_records=lag)
     if open_gaps:
-        detail = f"{', '.join(row['kind'] for row in open_gaps)} not watched"
-        return Freshness("gap", oldest["until_at"], age, position, detail)
+        detail = ", ".join(sorted({f"{row['kind']} {row['open_causes']}" for row in open_gaps}))
+        return Freshness("gap", oldest["until_at"], age, position, detail, lag)
     state: State = "live" if age <= LIVE_SECONDS else "stale"
-    return Freshness(state, oldest["until_at"], round(age, 1), position)
+    return Freshness(state, oldest["until_at"], round(age, 1), position, lag_records=lag)
 
 
 def _age(seconds: float) -> str:

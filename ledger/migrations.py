@@ -286,3 +286,45 @@ def m006_revisions(db: Database) -> None:
     db.execute("create index revisions_trigger on revisions (trigger, observed_at)")
     db.execute("create index revisions_template on revisions (template_id)")
     db.execute("create index revisions_uid on revisions (revision_uid)")
+
+
+@migrations()
+def m007_completeness(db: Database) -> None:
+    """What proves that nothing is missing: members named by uid, lists that compare, what was
+    withheld.
+    """
+    db.execute("alter table snapshot_members rename to members_by_id")
+    db.execute("""
+        create table snapshot_members (
+            snapshot text not null,
+            uid text not null,
+            primary key (snapshot, uid)
+        ) strict, without rowid""")
+    db.execute("""
+        insert into snapshot_members
+        select snapshot, uid from members_by_id join objects on objects.id = object_id""")
+    db.execute("drop table members_by_id")
+    db.execute("create index snapshot_members_uid on snapshot_members (uid)")
+    db.execute("alter table snapshots add column after_version integer")
+    db.execute("alter table snapshots add column position integer")
+    db.execute("alter table snapshots add column compared integer not null default 0")
+    db.execute("""
+        create index snapshots_comparing on snapshots (kind)
+        where after_version is not null and compared = 0""")
+    db.execute("""
+        create index observations_listed on observations (snapshot)
+        where snapshot is not null""")
+    db.execute("create index gaps_cause on gaps (cause, instance_id)")
+    db.execute("create index gaps_open on gaps (kind) where closed_at is null")
+    db.execute("alter table instances add column last_sequence_at text not null default ''")
+    db.execute("alter table coverage add column skew_seconds real")
+    db.execute("""
+        create table withheld (
+            position integer primary key,
+            object_id integer not null references objects (id),
+            resource_version integer not null,
+            observed_at text not null,
+            reason text not null,
+            digest text not null,
+            bytes integer not null
+        ) strict""")

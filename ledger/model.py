@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NewType
 
+EPOCH_SPAN = 10**15
+"""Versions of one cluster epoch lie below this; the next epoch's begin above it."""
+
+EPOCH_LIMIT = 9_000
+
 Position = NewType("Position", int)
 """A record's place in the log, counted from 0 without holes; it is also its leaf index."""
 
@@ -80,6 +85,19 @@ class Record:
     position: Position
     value: bytes
     damage: str = ""
+
+
+def version_number(resource_version: str | int, *, epoch: int) -> int:
+    """A resourceVersion as a number that orders states of one kind (KEP-5504), whatever their
+    epoch: a restored cluster counts on from where its backup was, so its first state comes after
+    the last of the epoch before. Raises ValueError for what is not a number.
+    """
+    return (epoch - 1) * EPOCH_SPAN + int(resource_version)
+
+
+def epoch_of(version: int) -> int:
+    """The epoch that a `version_number` lies in."""
+    return version // EPOCH_SPAN + 1
 
 
 def timestamp(at: datetime) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -60,6 +60,8 @@ class Observer:
     epoch: int = 1
     sequence: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
+    withheld: int = 0
 
     def state(
         self, raw_object: bytes, *, kind: Kind, at: datetime, snapshot: str = ""
@@ -88,8 +90,8 @@ class Observer:
     def coverage(
         self, mark: str, stream: Stream | None, *, at: datetime, **details: Any
     ) -> Envelope:
-        """`stream-start`, `heartbeat`, `snapshot-begin`, `snapshot-end` or `stream-stop`, with its
-        details.
+        """`stream-start`, `heartbeat`, `snapshot-begin`, `snapshot-part`, `snapshot-end` or
+        `stream-stop`, with its details.
         """
         data = {
             "mark": mark,
@@ -100,6 +102,22 @@ class Observer:
             **details,
         }
         return self._fact("coverage", f"coverage/{stream.key if stream else '*'}", at, data)
+
+    def heartbeat(
+        self, streams: Sequence[Mapping[str, Any]], *, at: datetime, skew_seconds: float | None
+    ) -> Envelope:
+        """How every stream stands, how much was none of ours or withheld, and how far the API
+        server's clock is ahead of ours.
+        """
+        return self.coverage(
+            "heartbeat",
+            None,
+            at=at,
+            streams=streams,
+            dropped=dict(self.dropped),
+            withheld=self.withheld,
+            skew_seconds=skew_seconds,
+        )
 
     def next_snapshot(self) -> str:
         """An id for a snapshot, unique to this process."""
@@ -118,6 +136,7 @@ class Observer:
         )
         # Whatever can fail comes before a number is taken: a hole in them is lost data.
         payload = self._payload(document, raw_object)
+        self.withheld += payload[1].get("withheld") == "redaction-failed"
         attributes = self._attributes(fact, ref.subject, at) | {
             "objectuid": ref.uid,
             "resourceversion": metadata["resourceVersion"],
@@ -156,6 +175,7 @@ class Observer:
 
     def _attributes(self, fact: str, subject: str, at: datetime) -> dict[str, Any]:
         self.sequence += 1
+        self.written[fact] += 1
         return {
             "type": f"rollout-ledger.{fact}.v1",
             "source": f"/clusters/{self.cluster}",

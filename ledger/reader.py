@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,22 +33,25 @@ class LedgerReader(Protocol):
         no answer.
         """
 
+    def log_head(self) -> int | None:
+        """The last position of the log behind the ledger; None where it is not at hand."""
 
-def open_reader(address: str, *, token: str = "") -> LedgerReader:
-    """A reader for a ledger file, or for the address of a Datasette database
-    (`https://host/ledger`).
+
+def open_reader(address: str, *, token: str = "", log: Path | None = None) -> LedgerReader:
+    """A reader for a ledger file and the log.db it was folded from, or for the address of a
+    Datasette database (`https://host/ledger`).
 
     Raises LedgerUnusable for what is missing, unreadable or not a ledger.
     """
     if address.startswith(("http://", "https://")):
         return RemoteReader(address.rstrip("/"), token)
-    return LocalReader(Path(address))
+    return LocalReader(Path(address), log)
 
 
 class LocalReader:
     """A ledger file, opened read-only."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, log: Path | None = None) -> None:
         if not path.exists():
             raise LedgerUnusable(
                 f"there is no ledger at {path}",
@@ -55,6 +59,7 @@ class LocalReader:
                 "`rollout-ledger serve` records your cluster",
             )
         self.path = path
+        self._log = log
         try:
             self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
             mark = self._connection.execute("pragma application_id").fetchone()[0]
@@ -80,6 +85,19 @@ class LocalReader:
                 f"{self.path} cannot answer {name}: {wrong}",
                 hint="`rollout-ledger rebuild` makes the ledger anew from the log",
             ) from wrong
+
+    def log_head(self) -> int | None:
+        """As LedgerReader.log_head."""
+        if self._log is None:
+            return None
+        address = f"{self._log.absolute().as_uri()}?mode=ro"
+        try:
+            with closing(sqlite3.connect(address, uri=True)) as log:
+                (head,) = log.execute("select max(position) from records").fetchone()
+        except sqlite3.Error:
+            # Reading the ledger may go on where the log may not be read, or is being made.
+            return None
+        return -1 if head is None else int(head)
 
 
 class RemoteReader:
@@ -107,6 +125,10 @@ class RemoteReader:
             rows, _ = self._page(name, page)
             whole += rows
         return whole
+
+    def log_head(self) -> int | None:
+        """As LedgerReader.log_head: a log is never served."""
+        return None
 
     def _page(self, name: str, asked: Mapping[str, str]) -> tuple[Rows, bool]:
         answer = self._get(name, asked)

@@ -23,7 +23,8 @@ from ledger.log import Log
 from ledger.model import KIND_BY_PLURAL, parse_timestamp
 from ledger.observe import Observer, Stream
 from ledger.outbox import BATCH_BYTES, BATCH_RECORDS
-from ledger.stream import Standing, StreamObserver, heartbeat
+from ledger.standing import Standing
+from ledger.stream import StreamObserver
 from ledger.watcher import HEARTBEAT_SECONDS
 
 FORMAT = 1
@@ -108,7 +109,11 @@ class _Playing:
     def envelopes(self, line: Recorded) -> Iterator[Envelope]:
         """What a watcher would have appended from the line before to this one."""
         while self._next_beat <= line.at:
-            yield heartbeat(self.observer, list(self._streams.values()), at=self._next_beat)
+            yield self.observer.heartbeat(
+                [stream.entry() for stream in self._streams.values()],
+                at=self._next_beat,
+                skew_seconds=None,
+            )
             self._next_beat += timedelta(seconds=HEARTBEAT_SECONDS)
         self.at = line.at
         if line.op == "list":

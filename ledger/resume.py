@@ -19,7 +19,7 @@ from ledger.keep import FILTER_VERSION
 from ledger.log import Log
 from ledger.model import Position, Record
 from ledger.observe import Stream
-from ledger.stream import OpenGap, Standing
+from ledger.standing import OpenGap, Standing
 
 FIRST_CHUNK_RECORDS = 500
 LARGEST_CHUNK_RECORDS = 8_000
@@ -110,6 +110,7 @@ class _Mark(msgspec.Struct):
     cursor: str | None = None
     resource_version: str | None = None
     seen_at: str | None = None
+    after: str | None = None
 
     @property
     def key(self) -> str:
@@ -117,7 +118,8 @@ class _Mark(msgspec.Struct):
 
     @property
     def version(self) -> str:
-        version = self.cursor or self.resource_version or ""
+        # A list that only checks the watch leaves it where it was.
+        version = self.cursor or self.after or self.resource_version or ""
         return version if version.isascii() and version.isdigit() else ""
 
 
@@ -158,7 +160,7 @@ class _Tail:
     newest: _Coverage | None = None
     foreign: str = ""
     standings: dict[str, Standing] = field(default_factory=dict)
-    _watched: dict[tuple[str, str], _Watched] = field(default_factory=dict)
+    _watched: dict[tuple[str, str, int], _Watched] = field(default_factory=dict)
     _open: defaultdict[str, list[OpenGap]] = field(default_factory=lambda: defaultdict(list))
     _closed: set[str] = field(default_factory=set)
 
@@ -173,7 +175,9 @@ class _Tail:
             document = _attributes_decoder.decode(record.value)
             if self.cluster and document.source != f"/clusters/{self.cluster}":
                 self._take_foreign(document)
-            elif document.type == "rollout-ledger.coverage.v1":
+                return
+            self.epoch = max(self.epoch, document.epoch)
+            if document.type == "rollout-ledger.coverage.v1":
                 self._take_coverage(document, _coverage_decoder.decode(document.data))
             elif document.type == "rollout-ledger.gap.v1":
                 self._take_gap(document, _gap_decoder.decode(document.data))
@@ -203,17 +207,19 @@ class _Tail:
 
     def _take_coverage(self, document: _Attributes, coverage: _Coverage) -> None:
         if self.newest is None:
-            self.newest, self.epoch = coverage, document.epoch
+            self.newest = coverage
         for mark in coverage.streams or (coverage,):
             if mark.version and mark.key in self.wanted - self.standings.keys():
                 stale = coverage.filter != FILTER_VERSION
                 self.standings[mark.key] = self._standing(mark, document, refiltered=stale)
 
     def _standing(self, mark: _Mark, document: _Attributes, *, refiltered: bool) -> Standing:
-        watched = self._watched.get((mark.key, document.instance))
+        watched = self._watched.get((mark.key, document.instance, document.epoch))
         version = max(int(mark.version), watched.version if watched else 0)
         seen_at = watched.at if watched else mark.seen_at or document.time
-        return Standing(str(version), seen_at, tuple(self._open[mark.key]), refiltered)
+        gaps = tuple(self._open[mark.key])
+        epoch = document.epoch if document.epoch < self.epoch else 0
+        return Standing(str(version), seen_at, gaps, refiltered, epoch)
 
     def _take_gap(self, document: _Attributes, gap: _Gap) -> None:
         key = f"{gap.kind}/{gap.scope}"
@@ -228,7 +234,7 @@ class _Tail:
         version = int(document.resourceversion)
         for key in self._keys_of(document.subject):
             watched = self._watched.setdefault(
-                (key, document.instance), _Watched(version, document.time)
+                (key, document.instance, document.epoch), _Watched(version, document.time)
             )
             watched.version = max(watched.version, version)
 

@@ -9,7 +9,8 @@ speaks of more than what is in the line before it.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,8 +21,10 @@ from ledger.answers import Expired, refusal
 from ledger.envelope import Envelope
 from ledger.errors import ClusterUnreachable
 from ledger.lines import LongLine
+from ledger.listing import Listing, metadata_of, page_of
 from ledger.model import timestamp
-from ledger.observe import ListPage, Observer, Stream, line_decoder, page_decoder
+from ledger.observe import Observer, Stream, line_decoder
+from ledger.standing import OpenGap, Standing
 
 REFUSALS_BORNE = 5
 """A starting API server refuses for want of its roles, so a watch that was allowed before is tried
@@ -34,36 +37,8 @@ LINE_GAPS = 20
 """Unreadable lines that get a gap each, until a list closes them; more are only counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenGap:
-    """A gap that no snapshot has closed yet: its id and its cause."""
-
-    id: str
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a stream stands in the log when a watcher starts."""
-
-    cursor: str = ""
-    """The resourceVersion up to which everything is in the log; empty when nothing says so."""
-
-    seen_at: str = ""
-    """When the API server last said anything, RFC 3339; empty for never."""
-
-    gaps: tuple[OpenGap, ...] = ()
-    refiltered: bool = False
-    """The cursor was reached while keeping other objects than we do now."""
-
-
-@dataclass(slots=True)
-class _Snapshot:
-    id: str
-    version: str
-    began_at: datetime
-    closes: tuple[OpenGap, ...]
-    count: int = 0
+LISTS_BEHIND = 2
+"""So many quorum reads in a row behind what the same process has seen, and etcd was restored."""
 
 
 @dataclass(slots=True)
@@ -75,18 +50,27 @@ class StreamObserver:
     cursor: str = ""
     gaps: list[OpenGap] = field(default_factory=list)
     connected: bool = False
+    is_doubtful: bool = False
     continue_token: str = ""
     unreadable: int = 0
+    restarts: Counter[str] = field(default_factory=Counter)
+    _epoch: int = field(init=False)
+    _reached: str = ""
+    _behind: int = 0
+    _known: dict[str, str] = field(default_factory=dict)
     _told_at: str = ""
     _heard_at: datetime | None = None
-    _snapshot: _Snapshot | None = None
+    _listing: Listing | None = None
     _refusals: int = 0
     _errors: int = 0
+
+    def __post_init__(self) -> None:
+        self._epoch = self.observer.epoch
 
     @property
     def needs_list(self) -> bool:
         """Without a list nothing can be watched, or what was missed stays unknown."""
-        return not self.cursor or bool(self.gaps)
+        return not self.cursor or bool(self.gaps) or self._is_of_the_past
 
     @property
     def seen_at(self) -> str | None:
@@ -98,7 +82,7 @@ class StreamObserver:
         """`live`, `starting`, `reconnecting`, `gap` or `forbidden`."""
         if any(gap.cause == "forbidden" for gap in self.gaps):
             return "forbidden"
-        if self.gaps:
+        if self.gaps or self._is_of_the_past:
             return "gap"
         if not self.cursor:
             return "starting"
@@ -107,7 +91,8 @@ class StreamObserver:
     def start(self, standing: Standing, *, at: datetime) -> Iterator[Envelope]:
         """Take up where the log ends: a stream-start, and a gap where going on is impossible."""
         self.cursor, self._told_at = standing.cursor, standing.seen_at
-        self.gaps = list(standing.gaps)
+        self.gaps, self._reached = list(standing.gaps), standing.cursor
+        self._epoch = standing.epoch or self.observer.epoch
         resumes = not self.needs_list and not standing.refiltered
         yield self.observer.coverage(
             "stream-start",
@@ -118,6 +103,8 @@ class StreamObserver:
         )
         if standing.refiltered:
             yield from self.lose("filter-changed", at=at)
+        if self._is_of_the_past:
+            yield from self.lose("rv-rollback", at=at)
 
     def stop(self, *, at: datetime) -> Envelope:
         """The watch ends here because it was asked to."""
@@ -130,24 +117,40 @@ class StreamObserver:
         Raises Expired when the page belongs to another list than those before it,
         ClusterUnreachable when it is no page.
         """
-        page = _page(raw_page)
-        if self._snapshot is None:
-            yield self._begin(page.metadata.resourceVersion, at)
-        snapshot = self._snapshot
-        if snapshot is None or snapshot.version != page.metadata.resourceVersion:
+        page = page_of(raw_page)
+        if self._listing is None:
+            yield from self._follow_back(page.metadata.resourceVersion, at)
+            self._listing = self._new_listing(page.metadata.resourceVersion, at)
+            yield self._listing.begin(at=at)
+        listing = self._listing
+        if listing.version != page.metadata.resourceVersion:
             raise Expired("the pages of a list are of different versions")
         for raw_item in page.items or ():
-            yield from self._item(bytes(raw_item), snapshot, at)
+            envelope = self._item(bytes(raw_item), listing, at)
+            if envelope is not None:
+                yield envelope
+        yield from listing.page_ends(at=at)
         self.continue_token = page.metadata.continue_
         if not self.continue_token:
-            yield from self._end(snapshot, at)
+            yield from self._end(listing, at)
+
+    def probed(self, raw_page: bytes, *, at: datetime) -> Iterator[Envelope]:
+        """A page asked for to see only how far the cluster is, after silence or an outage.
+
+        Raises ClusterUnreachable when that is behind what was already seen, and when it is no page.
+        """
+        yield from self._follow_back(page_of(raw_page).metadata.resourceVersion, at)
+        self.is_doubtful, self._heard_at = False, at
 
     def watched(self, raw_line: bytes | LongLine, *, at: datetime) -> Envelope | None:
         """One line of a watch; None when it leaves nothing to record.
 
         A line that cannot be read becomes a gap with its length and a keyed digest, and the watch
-        may go on. Raises for an ERROR line: Expired, or ClusterUnreachable.
+        may go on. Raises for an ERROR line: Expired, or ClusterUnreachable; Expired too when
+        another stream has found that the cluster was restored.
         """
+        if self._is_of_the_past:
+            raise Expired(cause="rv-rollback")
         if isinstance(raw_line, LongLine):
             digest = bytes.fromhex(raw_line.digest)
             return self._unreadable("line-too-long", raw_line.length_bytes, digest, at)
@@ -157,8 +160,11 @@ class StreamObserver:
             if line.type == "ERROR":
                 raise self._error(raw_object)
             envelope = self._watched(line.type, raw_object, at)
-            # The id of an object's record begins `<uid>/<resourceVersion>/`.
-            version = envelope.id.split("/")[1] if envelope else _version(raw_object)
+            version = (
+                self._remember(line.type, envelope)
+                if envelope
+                else metadata_of(raw_object).resourceVersion
+            )
         except (msgspec.DecodeError, ValueError, KeyError, RecursionError):
             return self._unreadable("decode", len(raw_line), raw_line, at)
         self._advance(version, at)
@@ -166,15 +172,20 @@ class StreamObserver:
 
     def lose(self, cause: str, *, at: datetime) -> Iterator[Envelope]:
         """What happens from here on is not seen: a gap, one for each cause, and no cursor."""
-        self._forget_snapshot()
+        self._forget_listing()
         if not any(gap.cause == cause for gap in self.gaps):
             yield self._gap(cause, at)
+        if self._is_of_the_past:
+            self._epoch, self._reached = self.observer.epoch, ""
+            self._known.clear()
         self.cursor, self._errors = "", 0
 
     def expire(self, cause: str, *, at: datetime) -> Iterator[Envelope]:
         """What was asked for is gone: history (a gap), or the rest of a list (begun anew)."""
-        if self._snapshot is not None:
-            self._forget_snapshot()
+        if self._is_of_the_past:
+            yield from self.lose("rv-rollback", at=at)
+        elif self._listing is not None:
+            self._forget_listing()
         elif self.cursor:
             yield from self.lose(cause, at=at)
 
@@ -199,39 +210,55 @@ class StreamObserver:
             "seen_at": self.seen_at,
         }
 
-    def _begin(self, version: str, at: datetime) -> Envelope:
-        snapshot_id = self.observer.next_snapshot()
-        self._snapshot = _Snapshot(snapshot_id, version, at, tuple(self.gaps))
-        return self.observer.coverage("snapshot-begin", self.stream, at=at, snapshot=snapshot_id)
+    @property
+    def _is_of_the_past(self) -> bool:
+        """What this stream knows is of an epoch that has ended."""
+        return self._epoch != self.observer.epoch
 
-    def _item(self, raw_item: bytes, snapshot: _Snapshot, at: datetime) -> Iterator[Envelope]:
+    def _follow_back(self, version: str, at: datetime) -> Iterator[Envelope]:
+        """The cluster is at `version` now: a new epoch when that lies behind what was seen, twice
+        in a row. Raises ClusterUnreachable for the first time: it may be one stale server.
+        """
+        if not self._is_of_the_past:
+            if not self._reached or int(version) >= int(self._reached):
+                self._behind = 0
+                return
+            self._behind += 1
+            if self._behind < LISTS_BEHIND:
+                raise ClusterUnreachable(
+                    f"Error from server: it is at resourceVersion {version}, "
+                    f"but {self._reached} was already seen"
+                )
+            self.observer.epoch += 1
+        self._behind = 0
+        yield from self.lose("rv-rollback", at=at)
+
+    def _new_listing(self, version: str, at: datetime) -> Listing:
+        return Listing(
+            self.stream,
+            self.observer,
+            self.observer.next_snapshot(),
+            version,
+            at,
+            closes=tuple(self.gaps),
+            after="" if self.needs_list else self.cursor,
+            known=self._known,
+        )
+
+    def _item(self, raw_item: bytes, listing: Listing, at: datetime) -> Envelope | None:
         try:
-            envelope = self.observer.state(
-                raw_item, kind=self.stream.kind, at=at, snapshot=snapshot.id
-            )
+            return listing.item(raw_item, at=at)
         except (msgspec.DecodeError, ValueError, KeyError, RecursionError):
             # Counted but missing: a snapshot that is not whole proves no deletion.
-            snapshot.count += 1
-            gap = self._unreadable("decode", len(raw_item), raw_item, at)
-            yield from (gap,) if gap else ()
-            return
-        if envelope is not None:
-            snapshot.count += 1
-            yield envelope
+            return self._unreadable("decode", len(raw_item), raw_item, at)
 
-    def _end(self, snapshot: _Snapshot, at: datetime) -> Iterator[Envelope]:
-        # The rule for a new epoch (a quorum list behind our own cursor, twice) belongs here.
-        yield self.observer.coverage(
-            "snapshot-end",
-            self.stream,
-            at=at,
-            snapshot=snapshot.id,
-            count=snapshot.count,
-            resource_version=snapshot.version,
-        )
-        self.cursor, self._heard_at = snapshot.version, snapshot.began_at
-        self._forget_snapshot()
-        for gap in snapshot.closes:
+    def _end(self, listing: Listing, at: datetime) -> Iterator[Envelope]:
+        yield listing.end(at=at)
+        self._known, self._heard_at = listing.versions, listing.began_at
+        if not listing.after:
+            self.cursor = self._reached = listing.version
+        self._forget_listing()
+        for gap in listing.closes:
             self.gaps.remove(gap)
             yield self.observer.gap(
                 self.stream,
@@ -239,13 +266,13 @@ class StreamObserver:
                 cause=gap.cause,
                 state="closed",
                 gap=gap.id,
-                next_resource_version=snapshot.version,
-                counts={"listed": snapshot.count, "unreadable": self.unreadable},
+                next_resource_version=listing.version,
+                counts={"listed": listing.count, "unreadable": self.unreadable},
             )
 
-    def _forget_snapshot(self) -> None:
+    def _forget_listing(self) -> None:
         # A snapshot without its end stays so for ever; the next one has an id of its own.
-        self._snapshot, self.continue_token = None, ""
+        self._listing, self.continue_token = None, ""
 
     def _watched(self, change: str, raw_object: bytes, at: datetime) -> Envelope | None:
         match change:
@@ -264,11 +291,22 @@ class StreamObserver:
             return Expired(str(wrong), cause="watch-error")
         return wrong
 
+    def _remember(self, change: str, envelope: Envelope) -> str:
+        """What a list need not tell again: the version that this record told."""
+        # The id of an object's record begins `<uid>/<resourceVersion>/`.
+        uid, version, _ = envelope.id.split("/", 2)
+        if change == "DELETED":
+            self._known.pop(uid, None)
+        else:
+            self._known[uid] = version
+        return version
+
     def _advance(self, version: str, at: datetime) -> None:
         # A server behind a balancer may repeat its past; the cursor does not follow it there.
         # Versions of one kind are comparable as integers (KEP-5504).
         if not self.cursor or int(version) > int(self.cursor):
             self.cursor, self._errors = version, 0
+            self._reached = version
         self._heard_at = at
 
     def _unreadable(
@@ -282,6 +320,8 @@ class StreamObserver:
         return self._gap(cause, at, bytes=length_bytes, hmac=tag)
 
     def _gap(self, cause: str, at: datetime, **details: Any) -> Envelope:
+        if self._is_of_the_past:
+            details["last_epoch"] = self._epoch
         envelope = self.observer.gap(
             self.stream,
             at=at,
@@ -295,39 +335,3 @@ class StreamObserver:
 
     def _told_cursor(self) -> str | None:
         return None if self.needs_list else self.cursor
-
-
-def heartbeat(observer: Observer, streams: Sequence[StreamObserver], *, at: datetime) -> Envelope:
-    """How every stream stands, and how much was none of ours."""
-    entries = [stream.entry() for stream in streams]
-    return observer.coverage(
-        "heartbeat", None, at=at, streams=entries, dropped=dict(observer.dropped)
-    )
-
-
-class _Metadata(msgspec.Struct):
-    resourceVersion: str  # noqa: N815
-
-
-class _Object(msgspec.Struct):
-    metadata: _Metadata
-
-
-_object_decoder = msgspec.json.Decoder(_Object)
-
-
-def _version(raw_object: bytes) -> str:
-    version = _object_decoder.decode(raw_object).metadata.resourceVersion
-    if not (version.isascii() and version.isdigit()):
-        raise ValueError("a resourceVersion that is not a number")
-    return version
-
-
-def _page(raw_page: bytes) -> ListPage:
-    try:
-        page = page_decoder.decode(raw_page)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        page = None
-    if page is None or not page.metadata.resourceVersion.isdigit():
-        raise ClusterUnreachable("Error from server: its answer is not a list")
-    return page

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from ledger.answers import Expired, Throttled
+from ledger.answers import Expired, Throttled, TooLarge
 from ledger.backoff import Backoff
 from ledger.envelope import Envelope
 from ledger.errors import ClusterUnreachable, Forbidden
@@ -31,6 +31,16 @@ HEALTHY_SECONDS = 5.0
 """A watch that ends sooner is a failure, whatever it said: the next one waits longer. One that
 lasts ends the waiting. client-go's two minutes would keep us away for half a minute after the
 second of two restarts, which is longer than a busy kind's history lasts.
+"""
+
+COMPARE_SECONDS = 3_000.0
+"""How long after a list the watch is checked by the next one, give or take a tenth: within an hour,
+with the watch that has to end first.
+"""
+
+SILENT_WATCHES = 2
+"""After so many watches in a row that lasted and said nothing, not even a bookmark, the server is
+asked how far it is.
 """
 
 RELIST_SECONDS = 60.0
@@ -52,6 +62,10 @@ _log = structlog.get_logger("ledger.watch")
 
 class ApiServer(Protocol):
     """As much of a cluster as a watch needs; ledger.cluster.Cluster says what each promises."""
+
+    @property
+    def skew_seconds(self) -> float | None:
+        """How far the server's clock is ahead of ours."""
 
     async def list_page(self, stream: Stream, token: str, *, limit: int) -> bytes:
         """One page of a list."""
@@ -79,6 +93,7 @@ async def follow(
         except (Expired, ClusterUnreachable) as wrong:
             ending = wrong
         stream.connected = False
+        stream.restarts[_reason(ending)] += 1
         _tell(stream, ending)
         if isinstance(ending, Expired):
             for envelope in stream.expire(ending.cause, at=pace.now()):
@@ -86,6 +101,8 @@ async def follow(
         elif isinstance(ending, Forbidden):
             for envelope in stream.refuse(at=pace.now()):
                 yield envelope
+        elif isinstance(ending, ClusterUnreachable):
+            stream.is_doubtful = True
         await pace.sleep(waits.after(ending, stream))
 
 
@@ -97,15 +114,41 @@ async def _list_and_watches(
         async with aclosing(_list(api, stream, waits.pace)) as listed:
             async for envelope in listed:
                 yield envelope
+        waits.listed()
     while True:
+        if not stream.needs_list:
+            async with aclosing(_check(api, stream, waits)) as checked:
+                async for envelope in checked:
+                    yield envelope
+            if stream.needs_list:
+                return
         async with aclosing(_watch(api, stream, waits)) as watched:
             async for envelope in watched:
                 yield envelope
         if stream.needs_list:
             return
+        stream.restarts["ended"] += 1
         if not waits.was_healthy:
             stream.connected = False
             await waits.pace.sleep(waits.backoff.next())
+
+
+async def _check(
+    api: ApiServer, stream: StreamObserver, waits: _Waits
+) -> AsyncGenerator[Envelope, None]:
+    """What the watch alone cannot know: after an outage or long silence how far the cluster is, and
+    once an hour whether the watch has told everything.
+    """
+    if stream.is_doubtful or waits.silent >= SILENT_WATCHES:
+        raw_page = await api.list_page(stream.stream, "", limit=1)
+        waits.silent = 0
+        for envelope in stream.probed(raw_page, at=waits.pace.now()):
+            yield envelope
+    elif waits.is_time_to_compare:
+        async with aclosing(_list(api, stream, waits.pace)) as listed:
+            async for envelope in listed:
+                yield envelope
+        waits.listed()
 
 
 async def _list(
@@ -114,13 +157,19 @@ async def _list(
     """One snapshot, page by page; goes on with a list that broke off between two pages."""
     limit = PAGE_ITEMS
     while True:
-        raw_page = await api.list_page(stream.stream, stream.continue_token, limit=limit)
+        try:
+            raw_page = await api.list_page(stream.stream, stream.continue_token, limit=limit)
+        except TooLarge:
+            limit = max(1, limit // 2)
+            continue
         for envelope in stream.listed(raw_page, at=pace.now()):
             yield envelope
         if not stream.continue_token:
             return
         if len(raw_page) > PAGE_BYTES:
             limit = max(SMALLEST_PAGE_ITEMS, limit // 2)
+        # Two pages never meet in memory.
+        del raw_page
 
 
 async def _watch(
@@ -135,6 +184,7 @@ async def _watch(
         stream.accept()
         with waits.measured():
             async for raw_line in lines:
+                waits.silent = 0
                 envelope = stream.watched(raw_line, at=pace.now())
                 if envelope is not None:
                     yield envelope
@@ -147,7 +197,25 @@ class _Waits:
     pace: Pace
     backoff: Backoff
     was_healthy: bool = False
+    silent: int = 0
     _listed_at: float = -math.inf
+    _compare_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        # A stream that goes on is checked at some time within the hour, so that the lists of many
+        # streams and watchers spread out.
+        spread = 0.1 + 0.9 * self.pace.random()
+        self._compare_at = self.pace.monotonic() + COMPARE_SECONDS * spread
+
+    def listed(self) -> None:
+        """A list is complete: the next check is due in an hour."""
+        spread = 0.9 + 0.2 * self.pace.random()
+        self._compare_at = self.pace.monotonic() + COMPARE_SECONDS * spread
+
+    @property
+    def is_time_to_compare(self) -> bool:
+        """The last list is nearly an hour old."""
+        return self.pace.monotonic() >= self._compare_at
 
     @contextmanager
     def measured(self) -> Iterator[None]:
@@ -159,6 +227,7 @@ class _Waits:
             self.was_healthy = self.pace.monotonic() - began >= HEALTHY_SECONDS
             if self.was_healthy:
                 self.backoff.reset()
+                self.silent += 1
 
     def after(self, ending: Exception | None, stream: StreamObserver) -> float:
         """Seconds to wait."""
@@ -172,6 +241,13 @@ class _Waits:
         now, before = self.pace.monotonic(), self._listed_at
         self._listed_at = now
         return 0.0 if now - before >= RELIST_SECONDS else self.backoff.next()
+
+
+def _reason(ending: Expired | ClusterUnreachable | None) -> str:
+    """Why a watch ended, in a word: a metric's label."""
+    if ending is None:
+        return "line-lost"
+    return ending.cause if isinstance(ending, Expired) else type(ending).__name__.lower()
 
 
 def _tell(stream: StreamObserver, ending: Exception | None) -> None:

@@ -18,7 +18,8 @@ from ledger.log import Log
 from ledger.observe import Observer, Stream
 from ledger.outbox import Outbox
 from ledger.pace import Pace
-from ledger.stream import Standing, StreamObserver, heartbeat
+from ledger.standing import Standing
+from ledger.stream import StreamObserver
 from ledger.watch import ApiServer, follow
 
 HEARTBEAT_SECONDS = 15.0
@@ -42,11 +43,11 @@ class Watcher:
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     pace: Pace = field(default_factory=Pace)
     outbox: Outbox = field(init=False)
-    _observers: list[StreamObserver] = field(init=False)
+    observers: list[StreamObserver] = field(init=False)
 
     def __post_init__(self) -> None:
         self.outbox = Outbox(self.log, self.pace)
-        self._observers = [StreamObserver(stream, self.observer) for stream in self.streams]
+        self.observers = [StreamObserver(stream, self.observer) for stream in self.streams]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until `stop` is set or the task is cancelled; then everything seen is in the log,
@@ -65,12 +66,12 @@ class Watcher:
             raise
         finally:
             if is_asked_to:
-                self._put(stream.stop(at=self.pace.now()) for stream in self._observers)
+                self._put(stream.stop(at=self.pace.now()) for stream in self.observers)
             self.outbox.close()
             await self._flushed(appending)
 
     async def _observe(self, stop: asyncio.Event, appending: asyncio.Task[None]) -> None:
-        for stream in self._observers:
+        for stream in self.observers:
             standing = self.standings.get(stream.stream.key, Standing())
             self._put(stream.start(standing, at=self.pace.now()))
         try:
@@ -78,7 +79,7 @@ class Watcher:
                 stopping = group.create_task(stop.wait(), name="stop")
                 tasks = [
                     group.create_task(self._beat(), name="heartbeat"),
-                    *(group.create_task(self._follow(stream)) for stream in self._observers),
+                    *(group.create_task(self._follow(stream)) for stream in self.observers),
                 ]
                 await asyncio.wait({appending, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if appending.done():
@@ -100,7 +101,11 @@ class Watcher:
         await self.pace.sleep(min(FIRST_HEARTBEAT_SECONDS, self.heartbeat_seconds))
         while True:
             await self.outbox.room()
-            self.outbox.put(heartbeat(self.observer, self._observers, at=self.pace.now()))
+            entries = [stream.entry() for stream in self.observers]
+            skew_seconds = self.api.skew_seconds
+            self.outbox.put(
+                self.observer.heartbeat(entries, at=self.pace.now(), skew_seconds=skew_seconds)
+            )
             await self.pace.sleep(self.heartbeat_seconds)
 
     def _put(self, envelopes: Iterable[Envelope]) -> None:

@@ -6,7 +6,9 @@
 --   state: starting, live, gap, stopped, or what the watcher said of it
 --   until_at: the newest proof of coverage
 --   redaction_policy: how secrets are hidden: secrets, strict or off
---   open_gaps: gaps of this stream that no snapshot has closed
+--   open_gaps: gaps of this stream, or of the whole log, that no snapshot has closed
+--   open_causes: why, comma separated
+--   skew_seconds: the API server's clock minus the watcher's, when last compared
 --   now: the newest record time in the ledger
 --   position: the last folded position
 select
@@ -18,10 +20,16 @@ select
   (
     select count(*)
     from gaps
-    where gaps.kind = coverage.kind
-      and gaps.scope = coverage.scope
-      and gaps.closed_at is null
+    where gaps.closed_at is null
+      and (gaps.kind = '*' or gaps.kind = coverage.kind and gaps.scope = coverage.scope)
   ) as open_gaps,
+  (
+    select group_concat(distinct gaps.cause)
+    from gaps
+    where gaps.closed_at is null
+      and (gaps.kind = '*' or gaps.kind = coverage.kind and gaps.scope = coverage.scope)
+  ) as open_causes,
+  coverage.skew_seconds,
   (select now from progress) as now,
   (select next_position - 1 from progress) as position
 from coverage

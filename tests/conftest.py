@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.invariants import EXAMINED
 
 pytest_plugins = ["tests.lab.fixtures"]
 
@@ -23,3 +26,12 @@ def tutorial() -> Path:
 def demo() -> Path:
     """The recording of the demo: a quarter of an hour of three workloads in two namespaces."""
     return STREAMS / "demo.jsonl.zst"
+
+
+@pytest.fixture(autouse=True)
+def _rows_are_examined(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test of the fault matrix ends with the invariants, or it is none."""
+    before = len(EXAMINED)
+    yield
+    if request.node.get_closest_marker("row"):
+        assert len(EXAMINED) > before, "a row's test that never examined what was recorded"

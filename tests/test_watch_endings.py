@@ -96,7 +96,7 @@ async def test_lost_history_is_one_gap_and_a_list_that_closes_it(tmp_path: Path)
         ("state", "web-1", "102"),
         ("gap", "expired-410", "open", "pods/*"),
         ("snapshot-begin", "pods/*"),
-        ("listed", "web-1", "102"),
+        ("snapshot-part", "pods/*"),
         ("snapshot-end", "pods/*"),
         ("gap", "expired-410", "closed", "pods/*"),
     ]

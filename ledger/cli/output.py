@@ -74,7 +74,9 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 def reader_of(settings: Settings) -> LedgerReader:
     """The ledger that the settings name."""
-    return open_reader(settings.ledger_address, token=settings.token)
+    # A ledger from elsewhere was folded from another log.
+    log = settings.log_file if settings.log or not settings.ledger else None
+    return open_reader(settings.ledger_address, token=settings.token, log=log)
 
 
 def now_fresh(reader: LedgerReader, *, needs: Sequence[str] = HISTORY_NEEDS) -> Freshness:

@@ -1,3 +1,3 @@
-insert into snapshot_members (snapshot, object_id)
-values (:snapshot, :object_id)
-on conflict (snapshot, object_id) do nothing
+insert into snapshot_members (snapshot, uid)
+values (:snapshot, :uid)
+on conflict (snapshot, uid) do nothing

@@ -1,7 +1,7 @@
 update objects
 set alive_version = max(alive_version, :resource_version)
-where id in (
-  select object_id
+where uid in (
+  select uid
   from snapshot_members
   where snapshot = :id
 )

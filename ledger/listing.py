@@ -1,0 +1,115 @@
+"""One list of a stream, as it comes page by page: a snapshot in the making.
+
+An object that the same process has already told at the same resourceVersion is only named, so that
+a list that merely checks the watch costs a few bytes an object. Whether a list begins a stream or
+checks it is stream.py's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ledger.envelope import Envelope
+from ledger.errors import ClusterUnreachable
+from ledger.observe import ListPage, Observer, Stream, page_decoder
+from ledger.standing import OpenGap
+
+
+@dataclass(slots=True)
+class Listing:
+    """A list that has begun. `count` is how many kept objects it has named so far."""
+
+    stream: Stream
+    observer: Observer
+    id: str
+    version: str
+    began_at: datetime
+    closes: tuple[OpenGap, ...]
+    after: str
+    """Where the watch is, when the list only checks it; empty when the list begins one."""
+
+    known: Mapping[str, str]
+    count: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+    """resourceVersion by uid, of every object named."""
+
+    _unchanged: list[str] = field(default_factory=list)
+
+    def begin(self, *, at: datetime) -> Envelope:
+        """The snapshot's begin."""
+        return self._mark("snapshot-begin", at)
+
+    def item(self, raw_item: bytes, *, at: datetime) -> Envelope | None:
+        """An item's state; None when it is none of ours, or is told already.
+
+        Raises as Observer.state does; the item is counted then and the snapshot stays incomplete.
+        """
+        self.count += 1
+        metadata = metadata_of(raw_item)
+        envelope = None
+        if self.known.get(metadata.uid) == metadata.resourceVersion:
+            self._unchanged.append(metadata.uid)
+        else:
+            envelope = self.observer.state(raw_item, kind=self.stream.kind, at=at, snapshot=self.id)
+            if envelope is None:
+                self.count -= 1
+                return None
+        self.versions[metadata.uid] = metadata.resourceVersion
+        return envelope
+
+    def page_ends(self, *, at: datetime) -> Iterator[Envelope]:
+        """The uids of the page's objects that are told already, if there are any."""
+        if self._unchanged:
+            yield self._mark("snapshot-part", at, unchanged=self._unchanged.copy())
+            self._unchanged.clear()
+
+    def end(self, *, at: datetime) -> Envelope:
+        """The snapshot's end."""
+        checks = {"after": self.after} if self.after else {}
+        return self._mark(
+            "snapshot-end", at, count=self.count, resource_version=self.version, **checks
+        )
+
+    def _mark(self, mark: str, at: datetime, **details: Any) -> Envelope:
+        return self.observer.coverage(mark, self.stream, at=at, snapshot=self.id, **details)
+
+
+class Metadata(msgspec.Struct):
+    """What a list and a watch look at first."""
+
+    resourceVersion: str  # noqa: N815
+    uid: str = ""
+
+
+class _Object(msgspec.Struct):
+    metadata: Metadata
+
+
+_object_decoder = msgspec.json.Decoder(_Object)
+
+
+def metadata_of(raw_object: bytes) -> Metadata:
+    """An object's uid and resourceVersion.
+
+    Raises msgspec.DecodeError when there is none, ValueError when it is not a number.
+    """
+    metadata = _object_decoder.decode(raw_object).metadata
+    if not (metadata.resourceVersion.isascii() and metadata.resourceVersion.isdigit()):
+        raise ValueError("a resourceVersion that is not a number")
+    return metadata
+
+
+def page_of(raw_page: bytes) -> ListPage:
+    """A page of a list. Raises ClusterUnreachable when it is none."""
+    try:
+        page = page_decoder.decode(raw_page)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        page = None
+    if page is None or not page.metadata.resourceVersion.isdigit():
+        raise ClusterUnreachable("Error from server: its answer is not a list")
+    return page

@@ -1,0 +1,23 @@
+update gaps
+set closed_at = (
+  select case when count(*) = count(healed_at) then max(healed_at) end
+  from (
+    select (
+      select min(snapshots.ended_at)
+      from snapshots
+      where snapshots.kind = streams.kind
+        and snapshots.scope = streams.scope
+        and snapshots.complete = 1
+        and snapshots.began_at >= gaps.opened_at
+    ) as healed_at
+    from (
+      select distinct
+        kind,
+        scope
+      from coverage
+      where until_at >= gaps.last_seen_at
+    ) as streams
+  )
+)
+where kind = '*'
+  and closed_at is null

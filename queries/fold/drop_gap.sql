@@ -1,0 +1,2 @@
+delete from gaps
+where id = :id
