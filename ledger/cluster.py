@@ -1,7 +1,7 @@
 """The Kubernetes API as the rest of us sees it: raw bytes, our own deadlines, errors in kubectl's
 words.
 
-The only user of kubernetes_asyncio, which gives configuration, credentials, TLS and the request.
+Built on login.py, which reads the credentials and sends requests with kubernetes_asyncio.
 Its `Watch` and its models are not used: status, content type, line framing and deadlines are ours,
 because on a watch the library minds none of them.
 """
@@ -9,14 +9,10 @@ because on a watch the library minds none of them.
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from ledger import __version__
 from ledger.answers import (
     decoded,
     not_its_own,
@@ -28,8 +24,9 @@ from ledger.answers import (
 )
 from ledger.deadlines import Deadlines
 from ledger.errors import ClusterUnreachable, ConfigurationInvalid, OtherCluster
-from ledger.kubeconfig import Access, Stamp, find_access
+from ledger.kubeconfig import find_access
 from ledger.lines import LineSplitter, LongLine
+from ledger.login import Login, Request, broken
 from ledger.model import utc_now
 from ledger.observe import Stream
 
@@ -39,25 +36,14 @@ REFUSAL_BYTES = 64 * 1024
 WATCH_GRACE_SECONDS = 30.0
 """How long past its own timeout a watch may last before it is given up here."""
 
-_MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
-"""What the library raises for a kubeconfig whose parts are not of the types it expects."""
-
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    path: str
-    query: tuple[tuple[str, str], ...] = ()
-    method: str = "GET"
-    body: Any = None
 
 
 class Cluster:
     """A connection to one API server, with credentials that are read again when they change."""
 
-    def __init__(self, kubeconfig: str | None, login: _Login, deadlines: Deadlines) -> None:
+    def __init__(self, kubeconfig: str | None, login: Login, deadlines: Deadlines) -> None:
         self._kubeconfig = kubeconfig
         self._login = login
         self._deadlines = deadlines
@@ -75,7 +61,7 @@ class Cluster:
         """
         access = find_access(kubeconfig, context)
         deadlines = deadlines or Deadlines()
-        return cls(kubeconfig, await _Login.read(access, deadlines), deadlines)
+        return cls(kubeconfig, await Login.read(access, deadlines), deadlines)
 
     async def close(self) -> None:
         """Close the connections. Closing twice is allowed."""
@@ -87,7 +73,7 @@ class Cluster:
         Once asked for, it is asked again whenever the credentials change, and OtherCluster is
         raised should it be another.
         """
-        self._identity = uid_of(await self._get(_Request(KUBE_SYSTEM)))
+        self._identity = uid_of(await self._get(Request(KUBE_SYSTEM)))
         return self._identity
 
     async def list_page(self, stream: Stream, token: str, *, limit: int = PAGE_ITEMS) -> bytes:
@@ -99,7 +85,7 @@ class Cluster:
         query = [("limit", str(limit)), *_selector(stream)]
         if token:
             query.append(("continue", token))
-        return await self._get(_Request(stream.kind.path(stream.namespace), tuple(query)), limit)
+        return await self._get(Request(stream.kind.path(stream.namespace), tuple(query)), limit)
 
     def watch(
         self, stream: Stream, *, resource_version: str, timeout_seconds: int
@@ -116,7 +102,7 @@ class Cluster:
             ("timeoutSeconds", str(timeout_seconds)),
             *_selector(stream),
         )
-        request = _Request(stream.kind.path(stream.namespace), query)
+        request = Request(stream.kind.path(stream.namespace), query)
         return self._watching(request, timeout_seconds + WATCH_GRACE_SECONDS)
 
     async def allowed(
@@ -131,10 +117,10 @@ class Cluster:
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": attributes},
         }
-        answer = decoded(await self._get(_Request(ACCESS_REVIEWS, (), "POST", review)))
+        answer = decoded(await self._get(Request(ACCESS_REVIEWS, (), "POST", review)))
         return bool((answer.get("status") or {}).get("allowed"))
 
-    async def _get(self, request: _Request, items: int = 1) -> bytes:
+    async def _get(self, request: Request, items: int = 1) -> bytes:
         raw = bytearray()
         async with self._answer(request, self._deadlines.answer_seconds, "read_seconds") as answer:
             try:
@@ -142,13 +128,13 @@ class Cluster:
                     raw += chunk
                     if len(raw) > ANSWER_BYTES:
                         raise too_large(items)
-            except _broken() as wrong:
+            except broken() as wrong:
                 raise unreachable(self._login.access.server, wrong) from wrong
         return bytes(raw)
 
     @asynccontextmanager
     async def _watching(
-        self, request: _Request, total_seconds: float
+        self, request: Request, total_seconds: float
     ) -> AsyncIterator[AsyncIterator[bytes | LongLine]]:
         async with (
             self._answer(request, total_seconds, "idle_seconds") as answer,
@@ -158,7 +144,7 @@ class Cluster:
 
     @asynccontextmanager
     async def _answer(
-        self, request: _Request, total_seconds: float, pause: str
+        self, request: Request, total_seconds: float, pause: str
     ) -> AsyncIterator[Any]:
         """The answer to a request, its status and content type checked and its body not read.
 
@@ -177,7 +163,7 @@ class Cluster:
             await _accept(answer)
             yield answer
 
-    async def _current(self, refused: _Login | None) -> _Login:
+    async def _current(self, refused: Login | None) -> Login:
         """The login to use: the one we have, unless it was refused or its files have changed."""
         async with self._renewing:
             if self._login is refused or self._login.is_outdated:
@@ -187,7 +173,7 @@ class Cluster:
     async def _renew(self) -> None:
         try:
             access = find_access(self._kubeconfig, self._login.access.context or None)
-            fresh = await _Login.read(access, self._deadlines)
+            fresh = await Login.read(access, self._deadlines)
         except ConfigurationInvalid as wrong:
             # Files are rotated one after the other: what cannot be used now may be in a moment.
             raise ClusterUnreachable(wrong.message, hint=wrong.hint) from wrong
@@ -199,12 +185,12 @@ class Cluster:
         stale, self._login = self._login, fresh
         await stale.retire()
 
-    async def _refuse_other_cluster(self, login: _Login) -> None:
+    async def _refuse_other_cluster(self, login: Login) -> None:
         if not self._identity:
             return
         seconds = self._deadlines
         timeout = _timeout(seconds, seconds.answer_seconds, seconds.read_seconds)
-        async with login.sent(_Request(KUBE_SYSTEM), timeout) as answer:
+        async with login.sent(Request(KUBE_SYSTEM), timeout) as answer:
             await _accept(answer)
             found = uid_of(await answer.read())
         if found != self._identity:
@@ -214,113 +200,11 @@ class Cluster:
             )
 
 
-class _Login:
-    """The library's client with one reading of the credentials; closed once nobody uses it."""
-
-    def __init__(self, client: Any, access: Access, stamps: tuple[Stamp, ...]) -> None:
-        self.access = access
-        self._stamps = stamps
-        self._client = client
-        self._users = 0
-        self._retired = False
-
-    @classmethod
-    async def read(cls, access: Access, deadlines: Deadlines) -> _Login:
-        """Read the credentials. Raises ConfigurationInvalid when they cannot be used."""
-        # Stamped before they are read: what changes meanwhile is read again.
-        stamps = access.stamps()
-        try:
-            async with asyncio.timeout(deadlines.login_seconds):
-                client = await _client(access)
-        except TimeoutError:
-            raise ConfigurationInvalid(
-                f"the credentials of context {access.context} did not come in time",
-                hint="the program that the kubeconfig names under exec does not end",
-            ) from None
-        return cls(client, access, stamps)
-
-    @property
-    def is_outdated(self) -> bool:
-        """A file that the credentials came from has changed since."""
-        return self._stamps != self.access.stamps()
-
-    async def retire(self) -> None:
-        """No new requests; those that run keep their connection to their end."""
-        self._retired = True
-        await self._close_if_idle()
-
-    @asynccontextmanager
-    async def sent(self, request: _Request, timeout: Any) -> AsyncIterator[Any]:
-        """The answer to one request, whatever its status."""
-        self._users += 1
-        try:
-            answer = await self._send(request, timeout)
-            try:
-                yield answer
-            finally:
-                answer.close()
-        finally:
-            self._users -= 1
-            await self._close_if_idle()
-
-    async def _send(self, request: _Request, timeout: Any) -> Any:
-        try:
-            return await self._client.call_api(
-                request.path,
-                request.method,
-                query_params=list(request.query),
-                header_params={"Accept": "application/json"},
-                body=request.body,
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _request_timeout=timeout,
-            )
-        except _broken() as wrong:
-            raise unreachable(self.access.server, wrong) from wrong
-
-    async def _close_if_idle(self) -> None:
-        if self._retired and not self._users:
-            await self._client.close()
-
-
-async def _client(access: Access) -> Any:
-    import yaml
-    from kubernetes_asyncio import client, config
-
-    # The one prints whole bodies, secrets and all; the other what we say ourselves.
-    logging.getLogger("kubernetes_asyncio.client.rest").setLevel(logging.INFO)
-    logging.getLogger("kubernetes_asyncio.config").setLevel(logging.CRITICAL)
-    configuration = client.Configuration()
-    try:
-        if access.paths:
-            await config.load_kube_config(
-                config_file=os.pathsep.join(map(str, access.paths)),
-                context=access.context,
-                client_configuration=configuration,
-                persist_config=False,
-            )
-        else:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        # A connection for each watch: many namespaces must not wait for one another.
-        configuration.connection_pool_maxsize = 0
-        made = client.ApiClient(configuration)
-    except (config.ConfigException, yaml.YAMLError, OSError, *_MALFORMED) as wrong:
-        raise ConfigurationInvalid(
-            f"the credentials of {access.context or 'the service account'} cannot be used: "
-            f"{' '.join(str(wrong).split())[:300] or type(wrong).__name__}",
-            hint="`kubectl auth whoami` uses the same ones",
-        ) from wrong
-    made.user_agent = f"rollout-ledger/{__version__}"
-    for name, value in access.impersonation:
-        made.set_default_header(name, value)
-    return made
-
-
 async def _accept(answer: Any) -> None:
     if answer.status not in (200, 201):
         try:
             raw = await answer.content.read(REFUSAL_BYTES)
-        except _broken():
+        except broken():
             raw = b""
         retry_after = answer.headers.get("Retry-After", "")
         raise refusal(raw, code=answer.status, retry_after=retry_after)
@@ -334,7 +218,7 @@ async def _lines(answer: Any) -> AsyncGenerator[bytes | LongLine, None]:
         async for chunk in answer.content.iter_any():
             for line in splitter.feed(chunk):
                 yield line
-    except _broken():
+    except broken():
         # A watch may end in any way: the next one goes on from the last whole line.
         return
 
@@ -351,10 +235,3 @@ def _timeout(deadlines: Deadlines, total_seconds: float, pause_seconds: float) -
     return aiohttp.ClientTimeout(
         total=total_seconds, connect=connect, sock_connect=connect, sock_read=pause_seconds
     )
-
-
-def _broken() -> tuple[type[BaseException], ...]:
-    """Everything that the network can do to a request."""
-    import aiohttp
-
-    return (aiohttp.ClientError, OSError, TimeoutError)
