@@ -68,7 +68,7 @@ from (
     '',
     'gap',
     null,
-    gaps.kind || ' were not watched since ' || gaps.last_seen_at || ': ' || gaps.cause,
+    gap_stories.story,
     null,
     'unknown',
     null,
@@ -76,6 +76,8 @@ from (
     null,
     gaps.position
   from gaps
+  join gap_stories
+    on gap_stories.id = gaps.id
 )
 where (:namespace = '' or namespace = :namespace)
   and (:name = '' or workload = :name)

@@ -8,6 +8,7 @@
 --   kind: the kind, plural
 --   scope: the namespace, or * for all
 --   cause: why it was not seen
+--   story: the same in words
 --   last_seen_at: the last proof that it was
 --   opened_at: when the gap was noticed
 --   closed_at: when a complete snapshot ended it; null while it is open
@@ -20,6 +21,7 @@ select
   gaps.kind,
   gaps.scope,
   gaps.cause,
+  gap_stories.story,
   gaps.last_seen_at,
   gaps.opened_at,
   gaps.closed_at,
@@ -36,6 +38,8 @@ select
   ) as covered,
   gaps.detail
 from gaps
+join gap_stories
+  on gap_stories.id = gaps.id
 where (:since = '' or coalesce(gaps.closed_at, '9') >= :since)
   and (:until = '' or gaps.last_seen_at < :until)
 order by gaps.opened_at desc

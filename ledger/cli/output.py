@@ -120,7 +120,7 @@ def _warn(fresh: Freshness) -> None:
     """One line on stderr: what follows may be old."""
     if fresh.state == "stale":
         click.echo(
-            f"warning: the recording is stale: {fresh.line().removeprefix('Recording: ')}", err=True
+            f"warning: the recording is {fresh.line().removeprefix('Recording: ')}", err=True
         )
     else:
         click.echo(f"warning: the recording has a gap: {fresh.detail}", err=True)

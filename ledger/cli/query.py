@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -14,6 +15,8 @@ from ledger.errors import UsageError
 from ledger.model import KINDS
 from ledger.reader import LedgerReader
 from ledger.settings import Settings
+
+GAP_COLUMNS = ("cause", "kind", "scope", "last_seen_at", "closed_at", "covered", "story")
 
 
 @click.command()
@@ -90,7 +93,15 @@ def gaps(
     if not items and output == "table":
         screen.text("No gaps recorded.")
     _answer(
-        context, reader, "not_recorded", items, screen, output, no_headers=no_headers, fresh=fresh
+        context,
+        reader,
+        "not_recorded",
+        items,
+        screen,
+        output,
+        no_headers=no_headers,
+        fresh=fresh,
+        shown=GAP_COLUMNS,
     )
 
 
@@ -104,15 +115,18 @@ def _answer(
     *,
     no_headers: bool,
     fresh: bool,
+    shown: Sequence[str] = (),
 ) -> None:
+    """An answer as it was asked for; a table has the columns `shown`, or all of them."""
     columns = list(items[0]) if items else list(sql.load(name).columns)
     freshness = now_fresh(reader, needs=[kind.plural for kind in KINDS])
     kind = "".join(part.title() for part in name.split("_"))
     if machine(output, kind, columns, items, freshness):
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     if items:
-        rows = [["" if item[c] is None else str(item[c]) for c in columns] for item in items]
-        heads = [Column(column.upper().replace("_", " ")) for column in columns]
+        shown = shown or columns
+        rows = [["" if item[c] is None else str(item[c]) for c in shown] for item in items]
+        heads = [Column(column.upper().replace("_", " ")) for column in shown]
         screen.table(heads, rows, headers=not no_headers)
     context.exit(close(freshness, screen=screen, must_be_fresh=fresh))
 

@@ -267,7 +267,7 @@ TABLES: dict[str, Entry] = {
     ),
     "snapshot_members": Entry(
         "Objects named by lists that are not complete yet.",
-        {"snapshot": "the list", "object_id": "the object"},
+        {"snapshot": "the list", "uid": "the object"},
         is_hidden=True,
     ),
     "progress": Entry(

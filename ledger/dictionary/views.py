@@ -73,11 +73,14 @@ VIEWS: dict[str, Entry] = {
             "kind": "the kind, plural",
             "scope": "the namespace, or * for all",
             "cause": "why it was not seen",
+            "story": "the same in words",
             "last_seen_at": "the last proof that it was",
             "closed_at": "when a complete snapshot ended it",
-            "last_version": "the last resourceVersion before it",
-            "next_version": "the first resourceVersion after it",
         },
+    ),
+    "gap_stories": Entry(
+        "Each gap in words.",
+        {"id": "the gap", "story": "what was not seen, and why"},
     ),
     "freshness": Entry(
         "For each stream the newest proof that it was being watched.",

@@ -1,13 +1,14 @@
 -- title: recording_gaps
 -- description: What was not seen, newest first.
 select
-  opened_at,
-  kind,
-  scope,
-  cause,
-  last_seen_at,
-  closed_at,
-  last_version,
-  next_version
+  gaps.opened_at,
+  gaps.kind,
+  gaps.scope,
+  gaps.cause,
+  gap_stories.story,
+  gaps.last_seen_at,
+  gaps.closed_at
 from gaps
-order by opened_at desc
+join gap_stories
+  on gap_stories.id = gaps.id
+order by gaps.opened_at desc
