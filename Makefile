@@ -38,3 +38,7 @@ bench: $(BIN)/.installed  ## Events per second: the naive pipeline and ours, in 
 acceptance: $(BIN)/.installed  ## The long random scenario against kubectl, three seeds of 200 steps
 	@$(BIN)/python -m tests.lab.build all
 	@$(BIN)/python -m pytest -m acceptance $(ARGS)
+
+docs: $(BIN)/.installed  ## Write docs/faults.md again, from the tests of the fault matrix
+	@$(BIN)/python -m tests.faults > docs/faults.md.new
+	@mv docs/faults.md.new docs/faults.md

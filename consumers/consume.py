@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from consumers.archive import Archive
 from consumers.follow import Follower
+from consumers.outage import Outage
 from ledger.envelope import parse
-from ledger.errors import LogUnreachable, LogUnusable, PoisonRecord
+from ledger.errors import LedgerError, LogUnreachable, LogUnusable, PoisonRecord
+from ledger.health import Shown, showing
 from ledger.log import open_log, unknown_address
 from ledger.log.sqlite import LogFile
+from ledger.metrics import Consuming, Exposition, of_consumer
 from ledger.model import Position, utc_now
 from ledger.observe import local_gap
 from ledger.settings import Settings
 from ledger.store import Ledger
+from ledger.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from ledger.log.kafka import KafkaLog
@@ -32,7 +36,7 @@ may take.
 """
 
 RETRY_SECONDS = 2.0
-"""How long to wait for an unreachable broker before the next try."""
+"""How long to wait for an unreachable broker, or for a full disk, before the next try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +48,90 @@ class Consumed:
 
 
 async def consume(
-    settings: Settings, *, once: bool, accept_loss: bool, stop: asyncio.Event
+    settings: Settings,
+    *,
+    once: bool,
+    accept_loss: bool,
+    stop: asyncio.Event,
+    health: str = "",
+    watchdog: Watchdog | None = None,
 ) -> Consumed:
     """Fold until `stop` is set or, with `once`, until the log's head as found.
+
+    Meanwhile `health` (HOST:PORT) answers for it, and `watchdog` hears of every step.
+
+    A disk that is full or does not answer is told and tried again, with `once` it is raised.
 
     Raises LedgerBusy, OtherCluster, LogTruncated and LogUnusable, having lost nothing: the next run
     goes on from the last committed batch.
     """
+    watchdog = watchdog or Watchdog()
+    shown = Shown(watchdog.late)
+    with showing(health, shown):
+        return await _consume(settings, once, accept_loss, stop, shown, watchdog)
+
+
+async def _consume(
+    settings: Settings,
+    once: bool,
+    accept_loss: bool,
+    stop: asyncio.Event,
+    shown: Shown,
+    watchdog: Watchdog,
+) -> Consumed:
     topic = await _open_topic(settings)
     try:
         if topic is None and not settings.log_file.exists():
             await _wait_for_log(settings, once=once, stop=stop)
-        file = settings.log_file
-        opened = LogFile.create(file) if topic else LogFile.open(file, writable=False)
-        with opened as log_file, Ledger.open(settings.ledger_path) as ledger:
+        opened = await _opened(settings, is_archive=topic is not None, once=once, stop=stop)
+        if opened is None:
+            return Consumed(0, 0)
+        log_file, ledger = opened
+        with log_file, ledger:
             follower = Follower(log_file, ledger)
             follower.verify_continuity()
+            consuming = Consuming(settings.log_file, settings.ledger_path, follower.errors)
+            shown.not_ready = consuming.not_ready
+            shown.metrics = Exposition(partial(of_consumer, consuming))
             archive = None
             if topic is not None:
                 gap = partial(_gap, ledger.progress().cluster or await _cluster_of(topic))
                 archive = Archive(topic, log_file, gap=gap, accept_loss=accept_loss)
-            return await _run(archive, follower, once=once, stop=stop)
+                consuming.unread = await topic.head() + 1
+            return await _run(archive, follower, consuming, watchdog, once=once, stop=stop)
     finally:
         if topic is not None:
             await topic.close()
+
+
+async def _opened(
+    settings: Settings, *, is_archive: bool, once: bool, stop: asyncio.Event
+) -> tuple[LogFile, Ledger] | None:
+    """Both files, as soon as the disk lets them be opened; None when asked to stop before."""
+    outage = Outage("the files can be opened now: consuming goes on")
+    while not stop.is_set():
+        try:
+            # A thread, since a migration may take its time.
+            opened = await asyncio.to_thread(_both_opened, settings, is_archive)
+        except LedgerError as wrong:
+            if once or not wrong.retriable:
+                raise
+            outage.met(wrong)
+            await _pause(stop, RETRY_SECONDS)
+        else:
+            outage.over()
+            return opened
+    return None
+
+
+def _both_opened(settings: Settings, is_archive: bool) -> tuple[LogFile, Ledger]:
+    file = settings.log_file
+    log_file = LogFile.create(file) if is_archive else LogFile.open(file, writable=False)
+    try:
+        return log_file, Ledger.open(settings.ledger_path)
+    except BaseException:
+        log_file.close()
+        raise
 
 
 async def _open_topic(settings: Settings) -> KafkaLog | None:
@@ -92,33 +156,84 @@ def _gap(cluster: str, cause: str, details: Mapping[str, Any]) -> bytes:
 
 
 async def _run(
-    archive: Archive | None, follower: Follower, *, once: bool, stop: asyncio.Event
+    archive: Archive | None,
+    follower: Follower,
+    consuming: Consuming,
+    watchdog: Watchdog,
+    *,
+    once: bool,
+    stop: asyncio.Event,
 ) -> Consumed:
     archived = folded = 0
+    copying = Outage("the topic is copied again")
+    folding = Outage("folding goes on")
     while not stop.is_set():
-        copied = await _copy(archive, once=once) if archive else 0
-        step = await asyncio.to_thread(follower.step)
-        archived, folded = archived + copied, folded + step
+        copied = await _copy(archive, consuming, copying, watchdog, once=once) if archive else 0
+        archived += copied
+        try:
+            step = await _step(follower, watchdog)
+        except LedgerError as wrong:
+            if once or not wrong.retriable:
+                raise
+            folding.met(wrong)
+            consuming.refusal = wrong.message
+            await _pause(stop, RETRY_SECONDS)
+            continue
+        if folding.message:
+            folding.over()
+            consuming.refusal = copying.message
+        folded += step
         if copied or step:
             continue
         if once:
             break
         if archive is None:
             await _pause(stop, IDLE_SECONDS)
-    if archive is None:
+    if archive is None and not folding.message:
         # What a watcher wrote as it stopped belongs to the story.
-        folded += await asyncio.to_thread(follower.catch_up)
+        folded += await _last_steps(follower, folding, watchdog, once=once)
     return Consumed(archived, folded)
 
 
-async def _copy(archive: Archive, *, once: bool) -> int:
+async def _last_steps(
+    follower: Follower, folding: Outage, watchdog: Watchdog, *, once: bool
+) -> int:
+    folded = 0
     try:
-        return await archive.catch_up()
-    except LogUnreachable:
+        while step := await _step(follower, watchdog):
+            folded += step
+    except LedgerError as wrong:
+        if once or not wrong.retriable:
+            raise
+        # Asked to stop, it stops: the next start folds the rest.
+        folding.met(wrong)
+    return folded
+
+
+async def _step(follower: Follower, watchdog: Watchdog) -> int:
+    with watchdog.step("folding a batch of records"):
+        return await asyncio.to_thread(follower.step)
+
+
+async def _copy(
+    archive: Archive, consuming: Consuming, outage: Outage, watchdog: Watchdog, *, once: bool
+) -> int:
+    try:
+        with watchdog.step("copying records of the topic"):
+            copied = await archive.catch_up()
+    except LogUnreachable as wrong:
         if once:
             raise
+        outage.met(wrong)
+        consuming.refusal = wrong.message
         await asyncio.sleep(RETRY_SECONDS)
         return 0
+    if outage.message:
+        outage.over()
+        consuming.refusal = ""
+    # A read that finds nothing has found the topic's head.
+    consuming.unread = max(0, consuming.unread - copied) if copied else 0
+    return copied
 
 
 async def _wait_for_log(settings: Settings, *, once: bool, stop: asyncio.Event) -> None:

@@ -221,6 +221,7 @@ def _fresh_object(ref: ObjectRef, document: Document, position: Position) -> dic
         "first_seen_at": document.time,
         "last_seen_at": document.time,
         "last_position": position,
+        "alive_at": None,
     } | dict.fromkeys(_DELETION)
 
 

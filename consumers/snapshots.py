@@ -38,7 +38,7 @@ class Snapshots:
         elif observed.fact == "state":
             if document.snapshot:
                 self._member(observed)
-            if document.version_number < self._newest_complete(observed.plural):
+            if document.version_number <= self._newest_complete(observed.plural):
                 self._arrived[observed.object_id] = document.objectuid
 
     def settle(self) -> None:
@@ -68,25 +68,25 @@ class Snapshots:
             return
         try:
             snapshot = self._snapshot(str(data["snapshot"]), observed)
+            members: dict[str, int | None] = {}
             if mark == "snapshot-part":
-                members = [str(uid) for uid in data["unchanged"]]
+                members = _named(observed)
             else:
                 _note_mark(snapshot, mark, observed)
-                members = []
-        except (KeyError, TypeError, ValueError) as wrong:
+        except (KeyError, TypeError, ValueError, AttributeError) as wrong:
             raise PoisonRecord(f"not a snapshot: {type(wrong).__name__} {wrong}") from None
-        for uid in members:
-            self._add(snapshot, uid)
+        for uid, version in members.items():
+            self._add(snapshot, uid, version)
         self._complete(snapshot)
 
     def _member(self, observed: Observed) -> None:
         snapshot = self._snapshot(observed.document.snapshot, observed)
-        self._add(snapshot, observed.document.objectuid)
+        self._add(snapshot, observed.document.objectuid, None)
         self._complete(snapshot)
 
-    def _add(self, snapshot: dict[str, Any], uid: str) -> None:
+    def _add(self, snapshot: dict[str, Any], uid: str, version: int | None) -> None:
         if not snapshot["complete"]:
-            key = {"snapshot": snapshot["id"], "uid": uid}
+            key = {"snapshot": snapshot["id"], "uid": uid, "version": version}
             snapshot["listed"] += self.ledger.run("fold/add_member", key)
 
     def _snapshot(self, snapshot_id: str, observed: Observed) -> dict[str, Any]:
@@ -110,6 +110,7 @@ class Snapshots:
         for row in self.ledger.rows("fold/missing_from_snapshot", snapshot):
             self._settle_deletion(row["id"], row["uid"], snapshot)
         self.ledger.run("fold/drop_members", snapshot)
+        self.ledger.run("fold/count_unheld", snapshot)
         self._newest = None
         self.touched.baselines.add((snapshot["kind"], snapshot["scope"]))
 
@@ -117,8 +118,17 @@ class Snapshots:
         if self.ledger.run("fold/member_alive", {"object_id": object_id}):
             # A list that was complete before had named it.
             self.touched.existence.add(uid)
+        self._hold(uid)
         snapshot = self.ledger.row("fold/first_snapshot_without", {"object_id": object_id})
         self._settle_deletion(object_id, uid, dict(snapshot) if snapshot else None)
+
+    def _hold(self, uid: str) -> None:
+        """Lists that named a state which the ledger did not hold, and now does, are whole."""
+        for row in self.ledger.rows("fold/lists_naming", {"uid": uid}):
+            snapshot = dict(row)
+            self.ledger.run("fold/drop_members", snapshot)
+            self.ledger.run("fold/count_unheld", snapshot)
+            self.touched.baselines.add((snapshot["kind"], snapshot["scope"]))
 
     def _settle_deletion(self, object_id: int, uid: str, snapshot: dict[str, Any] | None) -> None:
         parameters = {
@@ -150,9 +160,17 @@ def _fresh_snapshot(snapshot_id: str, observed: Observed) -> dict[str, Any]:
         "listed": 0,
         "complete": 0,
         "after_version": None,
+        "began_position": None,
         "position": None,
+        "unheld": 0,
         "compared": 0,
     }
+
+
+def _named(observed: Observed) -> dict[str, int | None]:
+    """The versions of the objects that a list names without telling them again, by uid."""
+    unchanged = observed.document.data["unchanged"]
+    return {str(uid): observed.document.version(told) for uid, told in unchanged.items()}
 
 
 def _note_mark(snapshot: dict[str, Any], mark: str, observed: Observed) -> None:
@@ -160,7 +178,7 @@ def _note_mark(snapshot: dict[str, Any], mark: str, observed: Observed) -> None:
     snapshot |= {"kind": str(data["kind"]), "scope": str(data["scope"])}
     snapshot["filter"] = int(data["filter"])
     if mark == "snapshot-begin":
-        snapshot["began_at"] = document.time
+        snapshot["began_at"], snapshot["began_position"] = document.time, observed.position
         return
     version, after = document.version(data["resource_version"]), document.version(data.get("after"))
     if version is None:

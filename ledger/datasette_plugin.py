@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import datasette as datasette_package
 from datasette import Response, hookimpl
+from datasette.database import QueryInterrupted
 from datasette.plugins import pm
 from markupsafe import Markup, escape
 
@@ -229,7 +230,13 @@ async def _robots() -> Any:
 
 
 async def _ready(datasette: Any) -> Any:
-    ours = [name for name in datasette.databases if await is_ledger(datasette, name)]
-    for database in ours:
-        await datasette.get_database(database).execute("select next_position from progress")
+    try:
+        ours = [name for name in datasette.databases if await is_ledger(datasette, name)]
+        for database in ours:
+            served = datasette.get_database(database)
+            # What is open stays readable after its file is gone.
+            Path(served.path).stat()
+            await served.execute("select next_position from progress")
+    except (OSError, sqlite3.Error, QueryInterrupted) as wrong:
+        return Response.text(f"the ledger cannot be read: {wrong}\n", status=503)
     return Response.text("ready\n") if ours else Response.text("no ledger here\n", status=503)

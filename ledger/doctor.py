@@ -6,13 +6,19 @@ Looks only: nothing is created, changed or sent anywhere but the questions thems
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ledger.disk import (
+    NEEDS_LOCAL_DISK,
+    SQLITE_REMEDY,
+    free_bytes,
+    mounted,
+    sqlite_warning,
+)
 from ledger.errors import LedgerError
 from ledger.keys import KeyRing
 from ledger.model import KINDS, NOWHERE
@@ -22,11 +28,7 @@ from ledger.settings import Settings
 State = Literal["ok", "warning", "failed"]
 
 DISK_WARNING_BYTES = 2 * 1024**3
-FIXED_SQLITE = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
-"""Releases in which the WAL-reset corruption bug is fixed, oldest line first (sqlite.org/wal.html).
-"""
-
-NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph", "glusterfs")
+SKEW_WARNING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +85,21 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
-    folder = next(path for path in (settings.data, *settings.data.parents) if path.exists())
-    free = shutil.disk_usage(folder).free
+    free = free_bytes(settings.data)
     state: State = "ok" if free >= DISK_WARNING_BYTES else "warning"
-    remedy = "" if state == "ok" else "make room: recording stops cleanly when the disk is full"
-    yield Finding("disk", state, f"{free / 1024**3:.1f} GiB free below {folder}", remedy)
-    if (kind := _file_system(folder)) in NETWORK_FILE_SYSTEMS:
-        yield Finding(
-            "file system",
-            "failed",
-            f"{folder} is on {kind}",
-            "SQLite's write-ahead log needs a local disk: move the data folder",
-        )
+    remedy = "" if state == "ok" else "make room: on a full disk recording and folding wait"
+    yield Finding("disk", state, f"{free / 1024**3:.1f} GiB free for {settings.data}", remedy)
+    for path in dict.fromkeys((settings.log_file.parent, settings.ledger_path.parent)):
+        if (found := mounted(path)).is_network:
+            detail = f"{path} is on a network file system, {found.kind}"
+            yield Finding("file system", "failed", detail, NEEDS_LOCAL_DISK)
 
 
 def _sqlite(_settings: Settings) -> Iterator[Finding]:
-    found = sqlite3.sqlite_version_info
-    is_fixed = found >= FIXED_SQLITE[-1] or any(
-        found[:2] == fixed[:2] and found >= fixed for fixed in FIXED_SQLITE
-    )
-    if is_fixed:
-        yield Finding("SQLite", "ok", sqlite3.sqlite_version)
+    if why := sqlite_warning():
+        yield Finding("SQLite", "warning", why, SQLITE_REMEDY)
     else:
-        yield Finding(
-            "SQLite",
-            "warning",
-            f"{sqlite3.sqlite_version} has the WAL-reset bug",
-            "nothing to do while one process writes, as ours does; never checkpoint the files from "
-            "another tool; fixed in 3.51.3",
-        )
+        yield Finding("SQLite", "ok", sqlite3.sqlite_version)
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
@@ -147,6 +135,23 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
             f"policy {policy}: secrets are recorded as they are",
             "restart the watcher with --redaction secrets",
         )
+    skews = [stream["skew_seconds"] for stream in streams if stream["skew_seconds"] is not None]
+    skew_seconds = max(skews, key=abs, default=0.0)
+    if abs(skew_seconds) > SKEW_WARNING_SECONDS:
+        yield Finding(
+            "clock",
+            "warning",
+            f"the API server's clock is {skew_seconds:+.1f} s from the watcher's",
+            "set both by NTP; order is not affected, times in the history are the watcher's",
+        )
+    withheld = reader.query("withheld_count", {})[0]["states"]
+    if withheld:
+        yield Finding(
+            "redaction",
+            "warning",
+            f"the content of {withheld} states could not be examined for secrets and was withheld",
+            "`rollout-ledger gaps` and the table withheld name them; tell us about such an object",
+        )
     rejects = reader.query("reject_count", {})[0]["rejects"]
     if rejects:
         yield Finding(
@@ -160,7 +165,7 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
 def _integrity(path: Path) -> Iterator[Finding]:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:
-        (found,) = connection.execute("pragma quick_check(1)").fetchone()
+        (found,) = connection.execute("pragma integrity_check(1)").fetchone()
     except sqlite3.Error as wrong:
         found = str(wrong)
     finally:
@@ -235,17 +240,3 @@ async def _rights(
             )
         else:
             yield Finding(f"rights on {kind.plural}", "ok", "may list and watch")
-
-
-def _file_system(folder: Path) -> str:
-    try:
-        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    whole = str(folder.resolve())
-    found = [
-        (mount, kind)
-        for _, mount, kind, *_ in (line.split() for line in mounts)
-        if whole == mount or whole.startswith(mount.rstrip("/") + "/")
-    ]
-    return max(found, default=("", ""))[1]

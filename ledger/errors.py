@@ -4,7 +4,10 @@ LedgerError                 exit 1
 ├── UsageError              exit 2
 ├── NotRecorded             exit 3
 ├── LedgerUnusable
-│   └── LedgerBusy
+│   ├── LedgerBusy
+│   │   └── LedgerLocked
+│   ├── LedgerDamaged
+│   └── LedgerUnwritable
 ├── LogUnusable
 │   ├── LogTruncated
 │   └── LogUnreachable
@@ -16,6 +19,7 @@ LedgerError                 exit 1
 ├── KeyMismatch
 ├── KeyUnreadable
 ├── RedactionFailed
+├── BackupFailed
 └── PoisonRecord
 
 Each error is one sentence and, where there is something to do about it, one hint. The command line
@@ -57,6 +61,22 @@ class LedgerUnusable(LedgerError):
 
 class LedgerBusy(LedgerUnusable):
     """Another process is writing this ledger."""
+
+
+class LedgerLocked(LedgerBusy):
+    """Another program, which is no consumer, keeps the ledger's file locked."""
+
+    retriable = True
+
+
+class LedgerDamaged(LedgerUnusable):
+    """The ledger file's bytes are not what was written."""
+
+
+class LedgerUnwritable(LedgerUnusable):
+    """The disk under the ledger is full or does not answer."""
+
+    retriable = True
 
 
 class LogUnusable(LedgerError):
@@ -107,6 +127,10 @@ class KeyUnreadable(LedgerError):
 
 class RedactionFailed(LedgerError):
     """An object could not be examined for secrets, so its content is withheld."""
+
+
+class BackupFailed(LedgerError):
+    """No backup was made; one that was there before is as it was."""
 
 
 class PoisonRecord(LedgerError):

@@ -19,6 +19,17 @@ from ledger.errors import ClusterUnreachable
 from ledger.observe import ListPage, Observer, Stream, page_decoder
 from ledger.standing import OpenGap
 
+TELLING_LISTS = 24
+"""The first list, and each after so many, tells every object in full, so that what the log has lost
+comes back within a day.
+"""
+
+
+class Contradiction(ClusterUnreachable):
+    """A list holds an older state than the watch had told: no history of one cluster does that, so
+    it was restored from a backup.
+    """
+
 
 @dataclass(slots=True)
 class Listing:
@@ -34,11 +45,16 @@ class Listing:
     """Where the watch is, when the list only checks it; empty when the list begins one."""
 
     known: Mapping[str, str]
+    """resourceVersion by uid, of what the same process has told."""
+
+    tells_all: bool
+    """What is known is told again."""
+
     count: int = 0
     versions: dict[str, str] = field(default_factory=dict)
     """resourceVersion by uid, of every object named."""
 
-    _unchanged: list[str] = field(default_factory=list)
+    _unchanged: dict[str, str] = field(default_factory=dict)
 
     def begin(self, *, at: datetime) -> Envelope:
         """The snapshot's begin."""
@@ -48,12 +64,19 @@ class Listing:
         """An item's state; None when it is none of ours, or is told already.
 
         Raises as Observer.state does; the item is counted then and the snapshot stays incomplete.
+        Raises Contradiction for an object that is behind what the watch had told of it.
         """
         self.count += 1
         metadata = metadata_of(raw_item)
+        told = self.known.get(metadata.uid, "0")
+        if int(metadata.resourceVersion) < int(told) <= int(self.version):
+            raise Contradiction(
+                f"Error from server: it lists an object at resourceVersion "
+                f"{metadata.resourceVersion} that was already at {told}"
+            )
         envelope = None
-        if self.known.get(metadata.uid) == metadata.resourceVersion:
-            self._unchanged.append(metadata.uid)
+        if told == metadata.resourceVersion and not self.tells_all:
+            self._unchanged[metadata.uid] = metadata.resourceVersion
         else:
             envelope = self.observer.state(raw_item, kind=self.stream.kind, at=at, snapshot=self.id)
             if envelope is None:
@@ -63,7 +86,7 @@ class Listing:
         return envelope
 
     def page_ends(self, *, at: datetime) -> Iterator[Envelope]:
-        """The uids of the page's objects that are told already, if there are any."""
+        """The versions of the page's objects that are told already, by uid, if there are any."""
         if self._unchanged:
             yield self._mark("snapshot-part", at, unchanged=self._unchanged.copy())
             self._unchanged.clear()

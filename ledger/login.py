@@ -103,12 +103,19 @@ class Login:
             await self._client.close()
 
 
+def _no_bodies(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
+
+
 async def _client(access: Access) -> Any:
     import yaml
     from kubernetes_asyncio import client, config
 
     # The one prints whole bodies, secrets and all; the other what we say ourselves.
-    logging.getLogger("kubernetes_asyncio.client.rest").setLevel(logging.INFO)
+    bodies = logging.getLogger("kubernetes_asyncio.client.rest")
+    bodies.setLevel(logging.INFO)
+    # A level can be set again by anyone; what is filtered stays out.
+    bodies.addFilter(_no_bodies)
     logging.getLogger("kubernetes_asyncio.config").setLevel(logging.CRITICAL)
     configuration = client.Configuration()
     try:
@@ -121,6 +128,9 @@ async def _client(access: Access) -> Any:
             )
         else:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        # A token file may end in a newline, which no header may (client-go strips it too).
+        keys = {name: _header_value(key) for name, key in configuration.api_key.items()}
+        configuration.api_key = keys
         # A connection for each watch: many namespaces must not wait for one another.
         configuration.connection_pool_maxsize = 0
         made = client.ApiClient(configuration)
@@ -134,6 +144,13 @@ async def _client(access: Access) -> Any:
     for name, value in access.impersonation:
         made.set_default_header(name, value)
     return made
+
+
+def _header_value(key: str) -> str:
+    value = key.strip()
+    if not value.isprintable():
+        raise ValueError("the token holds control characters")
+    return value
 
 
 def broken() -> tuple[type[BaseException], ...]:

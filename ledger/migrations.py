@@ -298,15 +298,18 @@ def m007_completeness(db: Database) -> None:
         create table snapshot_members (
             snapshot text not null,
             uid text not null,
+            version integer,
             primary key (snapshot, uid)
         ) strict, without rowid""")
     db.execute("""
         insert into snapshot_members
-        select snapshot, uid from members_by_id join objects on objects.id = object_id""")
+        select snapshot, uid, null from members_by_id join objects on objects.id = object_id""")
     db.execute("drop table members_by_id")
     db.execute("create index snapshot_members_uid on snapshot_members (uid)")
     db.execute("alter table snapshots add column after_version integer")
+    db.execute("alter table snapshots add column began_position integer")
     db.execute("alter table snapshots add column position integer")
+    db.execute("alter table snapshots add column unheld integer not null default 0")
     db.execute("alter table snapshots add column compared integer not null default 0")
     db.execute("""
         create index snapshots_comparing on snapshots (kind)
@@ -316,6 +319,7 @@ def m007_completeness(db: Database) -> None:
         where snapshot is not null""")
     db.execute("create index gaps_cause on gaps (cause, instance_id)")
     db.execute("create index gaps_open on gaps (kind) where closed_at is null")
+    db.execute("alter table objects add column alive_at text")
     db.execute("alter table instances add column last_sequence_at text not null default ''")
     db.execute("alter table coverage add column skew_seconds real")
     db.execute("""

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -48,6 +48,16 @@ class Stream:
         return f"{self.kind.plural}/{self.scope}"
 
 
+REDACTION_FAILED = "redaction-failed"
+
+
+class Alarm(Protocol):
+    """Whoever wants to know that an object's content was withheld."""
+
+    def __call__(self, ref: ObjectRef, reason: str, *, size_bytes: int) -> None:
+        """Say so; nothing of the content is given."""
+
+
 @dataclass(slots=True)
 class Observer:
     """Seals what one watcher process (`instance`) of one cluster sees; `sequence` is the last
@@ -62,6 +72,10 @@ class Observer:
     dropped: Counter[str] = field(default_factory=Counter)
     written: Counter[str] = field(default_factory=Counter)
     withheld: int = 0
+    """Payloads withheld because they could not be examined for secrets."""
+
+    alarm: Alarm | None = None
+    """Told of every payload that is withheld, whatever the reason."""
 
     def state(
         self, raw_object: bytes, *, kind: Kind, at: datetime, snapshot: str = ""
@@ -96,7 +110,11 @@ class Observer:
         data = {
             "mark": mark,
             "filter": FILTER_VERSION,
-            "redaction": {"policy": self.redactor.policy, "key": self.redactor.key_id},
+            "redaction": {
+                "policy": self.redactor.policy,
+                "key": self.redactor.key_id,
+                "rules": self.redactor.rules,
+            },
             "tool": __version__,
             **_scope(stream),
             **details,
@@ -136,7 +154,8 @@ class Observer:
         )
         # Whatever can fail comes before a number is taken: a hole in them is lost data.
         payload = self._payload(document, raw_object)
-        self.withheld += payload[1].get("withheld") == "redaction-failed"
+        if payload[0] is None:
+            self._withhold(ref, payload[1])
         attributes = self._attributes(fact, ref.subject, at) | {
             "objectuid": ref.uid,
             "resourceversion": metadata["resourceVersion"],
@@ -144,6 +163,12 @@ class Observer:
             "snapshot": snapshot,
         }
         return self._sealed(attributes, *payload)
+
+    def _withhold(self, ref: ObjectRef, marks: Mapping[str, Any]) -> None:
+        reason = str(marks["withheld"])
+        self.withheld += reason == REDACTION_FAILED
+        if self.alarm:
+            self.alarm(ref, reason, size_bytes=int(marks["withheldbytes"]))
 
     def _sealed(
         self, attributes: dict[str, Any], data: bytes | None, marks: dict[str, Any]
@@ -162,7 +187,7 @@ class Observer:
         except RedactionFailed:
             # A digest of what may be a bare secret could be guessed at, so it is keyed.
             tag = hmac.new(self.redactor.key, raw_object, hashlib.sha256).hexdigest()
-            return None, _withheld("redaction-failed", tag, raw_object)
+            return None, _withheld(REDACTION_FAILED, tag, raw_object)
         data = to_bytes(redacted.document)
         if len(data) > LIMIT_BYTES - HEADROOM_BYTES:
             return None, _withheld("too-large", hashlib.sha256(data).hexdigest(), data)

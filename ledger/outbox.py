@@ -18,6 +18,7 @@ from ledger.envelope import Envelope
 from ledger.errors import LogUnreachable
 from ledger.log import Log
 from ledger.pace import Pace
+from ledger.watchdog import Watchdog
 
 QUEUE_RECORDS = 2_000
 QUEUE_BYTES = 32 * 1024 * 1024
@@ -37,7 +38,11 @@ class Outbox:
     pace: Pace = field(default_factory=Pace)
     limit_records: int = QUEUE_RECORDS
     limit_bytes: int = QUEUE_BYTES
+    watchdog: Watchdog = field(default_factory=Watchdog)
     appended: int = 0
+    refusal: str = ""
+    """Why the log takes no records at present; empty while it does."""
+
     _queue: deque[Envelope] = field(default_factory=deque)
     _bytes: int = 0
     _closed: bool = False
@@ -101,9 +106,13 @@ class Outbox:
         backoff = Backoff(self.pace, RETRY_FIRST_SECONDS, RETRY_LARGEST_SECONDS)
         while True:
             try:
-                await self.log.append(batch)
+                # Each try has an end of its own; how often it is tried has none.
+                with self.watchdog.step(f"appending {len(batch)} records to the log"):
+                    await self.log.append(batch)
             except LogUnreachable as wrong:
+                self.refusal = wrong.message
                 _log.warning(wrong.message, hint=wrong.hint, waiting=self.waiting)
                 await self.pace.sleep(backoff.next())
             else:
+                self.refusal = ""
                 return

@@ -6,17 +6,23 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from ledger import own_rules
 from ledger.cluster import Cluster
 from ledger.errors import Forbidden
+from ledger.health import Shown, showing
 from ledger.keys import KeyRing, check_key
 from ledger.log import open_log
 from ledger.model import KINDS, utc_now
 from ledger.observe import Observer, Stream
+from ledger.own_rules import OwnRules
 from ledger.redaction import Policy, Redactor
 from ledger.resume import read_resume
 from ledger.settings import Settings
+from ledger.watchdog import Watchdog
 from ledger.watcher import Watcher
+from ledger.withholding import Alarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,9 @@ class Target:
     policy: Policy = "secrets"
     """How secrets are hidden: `secrets`, `strict` (every env value and argument) or `off`."""
 
+    rules: OwnRules = own_rules.NONE
+    """The installation's own rules of redaction."""
+
 
 def streams_of(namespaces: Sequence[str]) -> list[Stream]:
     """A stream for each kind and namespace; cluster-scoped kinds have one."""
@@ -47,12 +56,30 @@ def streams_of(namespaces: Sequence[str]) -> list[Stream]:
     ]
 
 
-async def record(settings: Settings, target: Target, stop: asyncio.Event) -> None:
+async def record(
+    settings: Settings,
+    target: Target,
+    stop: asyncio.Event,
+    *,
+    health: str = "",
+    watchdog: Watchdog | None = None,
+) -> None:
     """Record until `stop` is set; then everything seen is in the log, and a stream-stop with it.
+
+    Meanwhile `health` (HOST:PORT) answers for it, and `watchdog` hears of every append.
 
     Raises ConfigurationInvalid, ClusterUnreachable and Forbidden before anything is written;
     OtherCluster and KeyMismatch when the log is not this cluster's or not under a key we hold.
     """
+    watchdog = watchdog or Watchdog()
+    shown = Shown(watchdog.late)
+    with showing(health, shown):
+        await _record(settings, target, stop, shown, watchdog)
+
+
+async def _record(
+    settings: Settings, target: Target, stop: asyncio.Event, shown: Shown, watchdog: Watchdog
+) -> None:
     ring = KeyRing.open_or_create(settings.keys, now=utc_now())
     cluster = await Cluster.connect(target.kubeconfig, target.context)
     try:
@@ -64,14 +91,33 @@ async def record(settings: Settings, target: Target, stop: asyncio.Event) -> Non
             resume = await read_resume(log, streams, cluster=identity)
             check_key(ring, resume.redaction_key)
             key_id, key = ring.redaction_key()
-            redactor = Redactor(target.policy, key_id, key)
+            redactor = Redactor(target.policy, key_id, key, target.rules)
             observer = Observer(identity, secrets.token_hex(4), redactor, resume.epoch)
+            observer.alarm = Alarms().tell
             watcher = Watcher(cluster, log, observer, streams, resume.cursors)
+            watcher.outbox.watchdog = watchdog
+            _show(watcher, settings, shown)
             await watcher.run(stop)
         finally:
             await log.close()
     finally:
         await cluster.close()
+
+
+def _show(watcher: Watcher, settings: Settings, shown: Shown) -> None:
+    from ledger.metrics import Exposition, of_watcher
+
+    files = [settings.log_file] if settings.log_address.startswith("sqlite:") else []
+    shown.metrics = Exposition(partial(of_watcher, watcher, files))
+    shown.not_ready = partial(not_ready, watcher)
+
+
+def not_ready(watcher: Watcher) -> list[str]:
+    """Each stream that has no complete list yet, and the log when it takes no records."""
+    unlisted = [
+        f"{stream.stream.key}: {stream.state}" for stream in watcher.observers if not stream.cursor
+    ]
+    return unlisted + ([watcher.outbox.refusal] if watcher.outbox.refusal else [])
 
 
 async def _identity(cluster: Cluster) -> str:

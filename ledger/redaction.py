@@ -14,13 +14,15 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from typing import Any, Literal
 
+from ledger import own_rules
 from ledger.errors import RedactionFailed
 from ledger.inner_json import parsed, spelled
+from ledger.own_rules import OwnRules
 from ledger.secret_names import (
+    LOGINS,
     MAPS,
     NO_SECRET,
     OWN_FIELDS,
@@ -35,6 +37,7 @@ from ledger.secret_names import (
     says,
 )
 from ledger.secret_rules import secret_spans
+from ledger.verdicts import Context, Field, Mark, Table
 
 Policy = Literal["secrets", "strict", "off"]
 """`secrets` hides what a name or a form betrays; `strict` also every env value and argument; `off`
@@ -53,11 +56,20 @@ class Redacted:
 class Redactor:
     """Redacts under one policy and one key. Keeps verdicts, so it is for one thread."""
 
-    def __init__(self, policy: Policy, key_id: str, key: bytes) -> None:
+    def __init__(
+        self, policy: Policy, key_id: str, key: bytes, own: OwnRules = own_rules.NONE
+    ) -> None:
         self.policy = policy
+        self.own = own
         self.key_id = key_id
         self.key = key
+        self._tables: dict[Context, Table] = {}
         self._forget()
+
+    @property
+    def rules(self) -> str:
+        """Which rules these are: empty for the built-in ones alone, else 8 hex digits."""
+        return self.own.digest
 
     def redact(self, document: dict[str, Any]) -> Redacted:
         """A copy of a JSON document in which every secret is a tag; parts without secrets are
@@ -70,7 +82,7 @@ class Redactor:
         if self._entries_left < 0 or self._bytes_left < 0:
             self._forget()
         try:
-            changed = self._map(document, self._tables[_Context.FIELDS])
+            changed = self._map(document, self._tables[Context.FIELDS])
         except Exception as wrong:  # noqa: BLE001 - fails closed, whatever went wrong
             failure = type(wrong).__name__
         else:
@@ -85,7 +97,7 @@ class Redactor:
         digest = hmac.digest(self.key, value.encode("utf-8", "surrogatepass"), "sha256")
         return f"redacted:{self.key_id}:{digest.hex()[:32]}"
 
-    def _map(self, node: dict[str, Any], table: _Table) -> dict[str, Any] | None:
+    def _map(self, node: dict[str, Any], table: Table) -> dict[str, Any] | None:
         # Here and below, None says: leave it as it is.
         changes: dict[str, Any] | None = None
         for key, value in node.items():
@@ -114,7 +126,7 @@ class Redactor:
             raise ValueError("two keys became one")
         return node | changes if changes else None
 
-    def _list(self, node: list[Any], field: _Field) -> list[Any] | None:
+    def _list(self, node: list[Any], field: Field) -> list[Any] | None:
         result: list[Any] | None = None
         for index, value in enumerate(node):
             kind = value.__class__
@@ -123,7 +135,7 @@ class Redactor:
                 new = self._map(value, field.below)
             elif kind is str:
                 new = field.elements[value]
-                if new.__class__ is _Mark:
+                if new.__class__ is Mark:
                     return self._arguments(node, field)
             elif kind is list:
                 new = self._list(value, field)
@@ -136,21 +148,21 @@ class Redactor:
                 result[index] = new
         return result
 
-    def _number(self, value: object, field: _Field) -> str | None:
+    def _number(self, value: object, field: Field) -> str | None:
         if not isinstance(value, int | float):
             raise TypeError(f"not JSON: {type(value).__name__}")
         return self.tag(spelled(value)) if field.hides_numbers else None
 
-    def _paired(self, node: dict[str, Any]) -> _Field:
+    def _paired(self, node: dict[str, Any]) -> Field:
         """What is known about the name beside `value`: `{name, value}` as in env and httpHeaders,
         or `{key, value}` unless it is a toleration.
         """
         name = node.get("name")
         if name is None and "operator" not in node and "effect" not in node:
             name = node.get("key")
-        return self._tables[_Context.NAMES][name if isinstance(name, str) else ""]
+        return self._tables[Context.NAMES][name if isinstance(name, str) else ""]
 
-    def _arguments(self, node: list[Any], field: _Field) -> list[Any] | None:
+    def _arguments(self, node: list[Any], field: Field) -> list[Any] | None:
         """A list in which one element says what the next one is: a flag, or a program's flag."""
         result: list[Any] = []
         flag = program = ""
@@ -158,43 +170,49 @@ class Redactor:
             new = field.elements[value] if isinstance(value, str) else self._list([value], field)
             if not isinstance(value, str):
                 new = new and new[0]
-            elif new is _Mark.COMMAND:
+            elif new is Mark.COMMAND:
                 new = self._argument(value) if index == 0 else self._changed(value)
             elif flag and not _FLAG.match(value):
-                new = self._tables[_Context.NAMES][flag][value]
+                new = self._tables[Context.NAMES][flag][value]
             elif program:
                 new = self._argument_of(program, value)
-            flag = value if new is _Mark.FLAG else "password" if new is _Mark.PROGRAM_FLAG else ""
+            flag = value if new is Mark.FLAG else "password" if new is Mark.PROGRAM_FLAG else ""
             program = (program_in(value) if isinstance(value, str) else "") or program
-            result.append(value if new is None or isinstance(new, _Mark) else new)
+            if value == "login" and f"{program} login" in LOGINS:
+                program = f"{program} login"
+            result.append(value if new is None or isinstance(new, Mark) else new)
         return None if result == node else result
 
     def _argument_of(self, program: str, value: str) -> Any:
-        flag = re.match(PROGRAMS.get(program, "-p(?!$)"), value)
+        flag = re.match((PROGRAMS | LOGINS).get(program, "-p(?!$)"), value)
         if flag is None:
             return self._argument(value)
         start = flag.end() + value.startswith("=", flag.end())
         if start == len(value):
-            return _Mark.PROGRAM_FLAG
+            return Mark.PROGRAM_FLAG
         return (
             None if NO_SECRET.fullmatch(value[start:]) else value[:start] + self.tag(value[start:])
         )
 
     def _named(self, name: str, text: str) -> str | None:
-        if announces(name, text):
+        if announces(name, text, self.own.names):
             return self._changed(text)
         verdict = self._text(text)
         return self._changed(text) if verdict is None and is_bare_hash(name, text) else verdict
 
     def _argument(self, text: str) -> Any:
         flag = _FLAG.fullmatch(text)
-        if flag is not None and flag["value"] and announces(flag["name"], flag["value"]):
+        if (
+            flag is not None
+            and flag["value"]
+            and announces(flag["name"], flag["value"], self.own.names)
+        ):
             text = f"{flag['name']}={self.tag(flag['value'])}"
             return self._text(text) or text
         verdict = self._named("", text)
         if verdict is None and flag is not None and flag["value"] is None:
-            return None if says(text) is Says.NOTHING else _Mark.FLAG
-        return _Mark.PROGRAM if verdict is None and program_in(text) else verdict
+            return None if says(text, self.own.names) is Says.NOTHING else Mark.FLAG
+        return Mark.PROGRAM if verdict is None and program_in(text) else verdict
 
     def _changed(self, text: str) -> str | None:
         new = self.tag(text) if text else text
@@ -209,7 +227,7 @@ class Redactor:
             inner = parsed(text) if text.lstrip()[:1] in ("{", "[", '"') else None
             if inner is None:
                 return self._tagged(text)
-            changed = self._list([inner], self._tables[_Context.NAMES][""])
+            changed = self._list([inner], self._tables[Context.NAMES][""])
         except RecursionError:
             return self._changed(text)
         return None if changed is None else spelled(changed[0])
@@ -218,7 +236,7 @@ class Redactor:
         """The text with a tag for every secret in it; one tag for all if that never settles."""
         result = text
         for _ in range(_PASSES):
-            spans = secret_spans(result, beside_names=beside_names)
+            spans = secret_spans(result, beside_names=beside_names, own=self.own)
             if not spans:
                 return None if result == text else result
             parts, last = [], 0
@@ -228,36 +246,53 @@ class Redactor:
             result = "".join([*parts, result[last:]])
         return self._changed(text)
 
-    def _learn(self, context: _Context, key: str) -> _Field:
-        below = _below(context, key, strict=self.policy == "strict")
-        field = _Field(self, self._judge(context, key), self._tables[below])
-        field.elements = _Field(self, self._judge_of_elements(key, below), self._tables[below])
-        field.hides_numbers = announces(key, "1234") or field.judge == self._below_secret
+    def learn(self, context: Context, key: str) -> Field:
+        """What the key says about what is under it."""
+        below = self._below(context, key)
+        field = Field(self, self._judge(context, key), self._tables[below])
+        field.elements = Field(self, self._judge_of_elements(key, below), self._tables[below])
+        field.hides_numbers = (
+            announces(key, "1234", self.own.names) or field.judge == self._below_secret
+        )
         mark = key[:2] if key[:2] in ("v:", "k:") else ""
         written = None if _PLAIN_KEY.fullmatch(key) else self._text(key.removeprefix(mark))
         if written is not None:
             self._renamed[key] = mark + written
         return field
 
-    def _judge(self, context: _Context, key: str) -> Callable[[str], Any]:
+    def _below(self, context: Context, key: str) -> Context:
+        if key.startswith(("f:", "k:")) or key == "imagePullSecrets":
+            return Context.FIELDS
+        says_secret = says(key, self.own.names) is not Says.NOTHING or key.endswith("ecretRef")
+        if context is Context.HIDDEN or says_secret:
+            return Context.HIDDEN
+        if key in MAPS:
+            return Context.ANNOTATIONS if key == "annotations" else Context.NAMES
+        return Context.ENV if self.policy == "strict" and key == "env" else Context.FIELDS
+
+    def _judge(self, context: Context, key: str) -> Callable[[str], Any]:
         if key in WHOLE_MANIFESTS:
             return self._changed
-        if context is _Context.HIDDEN and key not in REFERENCES:
+        if context is Context.HIDDEN and key not in REFERENCES:
             return self._below_secret
-        if key == "value" and context is not _Context.NAMES:
-            return self._changed if context is _Context.ENV else lambda _: _PAIR
-        if key in OWN_FIELDS and context is not _Context.NAMES:
+        if context is Context.ANNOTATIONS and self.own.allows(key):
+            return self._text
+        people = (Context.NAMES, Context.ANNOTATIONS)
+        if key == "value" and context not in people:
+            return self._changed if context is Context.ENV else lambda _: _PAIR
+        if key in OWN_FIELDS and context not in people:
             return partial(self._tagged, beside_names=False)
         return partial(self._named, key)
 
-    def _judge_of_elements(self, key: str, below: _Context) -> Callable[[str], Any]:
-        if below is _Context.HIDDEN:
+    def _judge_of_elements(self, key: str, below: Context) -> Callable[[str], Any]:
+        if below is Context.HIDDEN:
             return self._below_secret
         if self.policy == "strict" and key in ("args", "command"):
-            return self._changed if key == "args" else lambda _: _Mark.COMMAND
+            return self._changed if key == "args" else lambda _: Mark.COMMAND
         return self._argument
 
-    def _remember(self, table: dict[str, Any], text: str, verdict: Any) -> None:
+    def remember(self, table: dict[str, Any], text: str, verdict: Any) -> None:
+        """Keep a verdict, and count the room it takes."""
         self._entries_left -= 1
         size = len(text) + (len(verdict) if isinstance(verdict, str) else 0)
         self._bytes_left -= size
@@ -265,80 +300,18 @@ class Redactor:
             table[text] = verdict
 
     def _forget(self) -> None:
-        self._tables = {context: _Table(self, context) for context in _Context}
+        # Tables and fields hold each other: a large memory would wait for the garbage collector.
+        for field in [each for table in self._tables.values() for each in table.values()]:
+            field.elements.clear()
+            field.clear()
+        self._tables = {context: Table(self, context) for context in Context}
         self._renamed: dict[str, str] = {}
         self._entries_left = _ENTRIES
         self._bytes_left = _BYTES
 
 
-class _Context(Enum):
-    """Whose keys these are."""
-
-    FIELDS = 0
-    NAMES = 1
-    """Names that people chose: annotations, labels, volume attributes, env entries."""
-    HIDDEN = 2
-    """Below a name that announces a secret."""
-    ENV = 3
-    """Env entries, under the policy `strict`."""
-
-
-class _Mark(Enum):
-    """What a string needs that its own verdict cannot give."""
-
-    PAIR = 0
-    FLAG = 1
-    PROGRAM = 2
-    PROGRAM_FLAG = 3
-    COMMAND = 4
-
-
-_PAIR = _Mark.PAIR
+_PAIR = Mark.PAIR
 """Looked up once: the attribute of an Enum is slow, and it is asked for every string."""
-
-
-class _Field(dict[str, Any]):
-    """Verdicts on the strings under one key: None leaves one, text replaces it, a mark looks on."""
-
-    __slots__ = ("below", "elements", "hides_numbers", "judge", "redactor")
-
-    elements: _Field
-    hides_numbers: bool
-
-    def __init__(self, redactor: Redactor, judge: Callable[[str], Any], below: _Table) -> None:
-        self.redactor = redactor
-        self.judge = judge
-        self.below = below
-
-    def __missing__(self, text: str) -> Any:
-        verdict = self.judge(text)
-        self.redactor._remember(self, text, verdict)
-        return verdict
-
-
-class _Table(dict[str, _Field]):
-    """The keys of one context."""
-
-    __slots__ = ("context", "redactor")
-
-    def __init__(self, redactor: Redactor, context: _Context) -> None:
-        self.redactor = redactor
-        self.context = context
-
-    def __missing__(self, key: str) -> _Field:
-        field = self.redactor._learn(self.context, key)
-        self.redactor._remember(self, key, field)
-        return field
-
-
-def _below(context: _Context, key: str, *, strict: bool) -> _Context:
-    if key.startswith(("f:", "k:")) or key == "imagePullSecrets":
-        return _Context.FIELDS
-    if context is _Context.HIDDEN or says(key) is not Says.NOTHING:
-        return _Context.HIDDEN
-    if key in MAPS:
-        return _Context.NAMES
-    return _Context.ENV if strict and key == "env" else _Context.FIELDS
 
 
 _FLAG = re.compile(r"(?P<name>--?[A-Za-z][\w.-]*)(?:=(?P<value>.*))?", re.DOTALL)

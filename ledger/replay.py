@@ -132,7 +132,7 @@ class _Playing:
             self._streams[line.stream] = stream
             yield from stream.start(Standing(), at=line.at)
         try:
-            yield from stream.listed(line.raw.encode(), at=line.at)
+            yield from stream.listed(line.raw.encode(), asked_at=line.at, at=line.at)
         except (Expired, ClusterUnreachable) as wrong:
             raise LogUnusable(f"a list of {line.stream} is none: {wrong}") from None
         stream.accept()

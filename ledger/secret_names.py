@@ -22,11 +22,11 @@ class Says(Enum):
     """The secret or the file that holds it (`PASSWORD_FILE`, `CREDENTIALS`)."""
 
 
-def announces(name: str, value: str) -> bool:
+def announces(name: str, value: str, own: frozenset[str] = frozenset()) -> bool:
     """True when the name says that this value is a secret, and the value could be one: it is not
     empty, a plain yes or no, only references (`$(VAR)`), a tag, or a path where a file is meant.
     """
-    said = says(name)
+    said = says(name, own)
     if said is Says.NOTHING or NO_SECRET.fullmatch(value):
         return False
     if _HEX.fullmatch(value) and not _CHECKSUMS.isdisjoint(_WORD.findall(name.lower())):
@@ -35,16 +35,16 @@ def announces(name: str, value: str) -> bool:
     return not (is_path and not any(random_parts(value)))
 
 
-def says(name: str) -> Says:
+def says(name: str, own: frozenset[str] = frozenset()) -> Says:
     """What the name of an env entry, flag, header, annotation or field says about its value. Words
     are those of snake_case, kebab-case and camelCase; before a slash stands only a prefix. What is
-    left of a name that held a secret itself says nothing.
+    left of a name that held a secret itself says nothing. `own` are further words for a secret.
     """
-    return _says(name[-256:])
+    return _says(name[-256:], own)
 
 
 @lru_cache(4096)
-def _says(name: str) -> Says:
+def _says(name: str, own: frozenset[str]) -> Says:
     if TAG.search(name):
         return Says.NOTHING
     words = [word.lower() for word in _WORD.findall(name.rpartition("/")[2])]
@@ -55,10 +55,12 @@ def _says(name: str) -> Says:
         return Says.SECRET
     if joined in ("pwd", "oldpwd") or name == "KEY":
         return Says.SECRET_OR_PATH
-    if not words or words[-1] in _ABOUT or words[0] in _COUNTS or name.startswith(_INJECTOR):
+    if not words or words[-1] in _ABOUT or name.startswith(_INJECTOR):
+        return Says.NOTHING
+    if not _COUNTS.isdisjoint((words[0], *words[-2:-1])):
         return Says.NOTHING
     key = any(a in _KEYS and b in ("key", "keys") for a, b in pairwise(words))
-    secret = any(word in _SECRETS or word.endswith(_ENDINGS) for word in words)
+    secret = any(word in _SECRETS or word in own or word.endswith(_ENDINGS) for word in words)
     secret = secret or "connectionstring" in joined or "apikey" in joined
     if words[-1] in _PLACES:
         return Says.SECRET_OR_PATH if secret or key else Says.NOTHING
@@ -77,9 +79,9 @@ def is_bare_hash(name: str, value: str) -> bool:
 
 
 def program_in(word: str) -> str:
-    """The known program (PROGRAMS, ATTACHED) that a command's word runs, or nothing."""
+    """The known program (PROGRAMS, ATTACHED, LOGINS) that a command's word runs, or nothing."""
     name = word.rpartition("/")[2]
-    return name if name in PROGRAMS or name in ATTACHED else ""
+    return name if name in PROGRAMS or name in ATTACHED or name in LOGINS else ""
 
 
 def random_parts(text: str) -> Iterator[tuple[int, int]]:
@@ -118,7 +120,7 @@ _SECRETS = _words(
     " passwds passwords passwort pat pw pwd requirepass salt secrets sshpass storepass tokens"
     " unsealkey userpass"
 )
-_WHOLE = _words("rediscliauth redisauth neo4jauth dockerauthconfig")
+_WHOLE = _words("rediscliauth redisauth neo4jauth dockerauthconfig pin userpin")
 _INJECTOR = "vault.hashicorp.com/"
 _ENDINGS = (
     *("password", "passwd", "passphrase", "secret", "token", "apikey", "secretkey"),
@@ -136,7 +138,7 @@ _ABOUT = _words(
     "addr address agent alg algo algorithm annotation annotations arn audience audiences auth"
     " backend backends bucket check claim class controller count days domain driver duration"
     " enabled encoder encoding encryption endpoint engine expiration expire expires expiry"
-    " format group header headers host hours interval issuer kind label labels length lifetime"
+    " format group header headers hint host hours interval issuer kind label labels length lifetime"
     " limit manager max method min minutes mode mount ms name names namespace namespaces"
     " operator period permission policy port prefix projection prompt provider providers query"
     " ref reference references refs region rejected reload requests required reviewer reviews"
@@ -151,7 +153,7 @@ _DIGESTS = _words(
 _CHECKSUMS = _words("checksum checksums digest")
 
 _REFERENCE = (
-    r"\$[A-Za-z_]\w*|\$\{\w+\}|\$\(\w+\)|\$\((?:cat|<)\s+[\"']?[\w./${}-]+[\"']?\)|\{\{[^{}]*\}\}"
+    r"\$[A-Za-z_]\w*|\$\{\w+(?::?[-?])?\}|\$\(\w+\)|\$\((?:cat|<)\s+[\"']?[\w./${}-]+[\"']?\)|\{\{[^{}]*\}\}"
     r"|redacted:[0-9A-Za-z._-]+:[0-9a-f]{32}(?![0-9a-f])"
 )
 NO_SECRET = re.compile(
@@ -184,6 +186,13 @@ ATTACHED = _words(
     "mysql mysqladmin mysqldump mysqlcheck mysqlsh mariadb mariadb-admin mariadb-dump"
 )
 """Programs whose `-p` takes a password only when it is attached (`-phunter2`)."""
+
+LOGINS: dict[str, str] = {"vault": "(?!)", "vault login": r"(?!-|[\w-]+=)"} | {
+    name: flags
+    for program in ("docker", "podman", "nerdctl", "skopeo", "buildah", "oras")
+    for name, flags in ((program, "(?!)"), (f"{program} login", "-p"))
+}
+"""Programs that take a secret only after the word `login`: none before it, then this."""
 
 WHOLE_MANIFESTS = _words(
     "kubectl.kubernetes.io/last-applied-configuration banzaicloud.com/last-applied"

@@ -29,12 +29,12 @@ class Rule:
     examples: tuple[str, ...]
     keeps: tuple[str, ...]
 
-    def secrets(self, text: str) -> Iterator[tuple[int, int]]:
+    def secrets(self, text: str, own: frozenset[str] = frozenset()) -> Iterator[tuple[int, int]]:
         """Start and end of every secret that this rule sees, in order and never empty."""
         done = 0
         for found in self.pattern.finditer(text):
             name = found["name"] if "name" in self.pattern.groupindex else None
-            if name is not None and says(name) is Says.NOTHING:
+            if name is not None and says(name, own) is Says.NOTHING:
                 continue
             if self.value is not None:
                 # What lies in a value already hidden is not read again: that would cost the square.
@@ -43,13 +43,21 @@ class Rule:
                     continue
                 found = value
             start, end = _hidden(found)
-            if _is_secret(name, text[start:end]):
+            if _is_secret(name, text[start:end], own):
                 done = end
                 yield start, end
 
 
-def _is_secret(name: str | None, value: str) -> bool:
-    return not NO_SECRET.fullmatch(value) if name is None else announces(name, value)
+def rule(
+    name: str, pattern: str, examples: tuple[str, ...], keeps: tuple[str, ...], value: str = ""
+) -> Rule:
+    """A row of the table, from its patterns."""
+    compiled = re.compile(value, re.DOTALL) if value else None
+    return Rule(name, re.compile(pattern, re.DOTALL), compiled, examples, keeps)
+
+
+def _is_secret(name: str | None, value: str, own: frozenset[str]) -> bool:
+    return not NO_SECRET.fullmatch(value) if name is None else announces(name, value, own)
 
 
 def _hidden(found: re.Match[str]) -> tuple[int, int]:

@@ -6,21 +6,24 @@ the names of queries/fold/*.sql; reader.py is the way in for everyone who only r
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ledger import sql
+from ledger.disk import refuse_network
 from ledger.errors import LedgerBusy, LedgerUnusable
 from ledger.merkle import Tree
 from ledger.migrations import APPLICATION_ID, migrate
 from ledger.model import Position
+from ledger.troubles import BUSY_SECONDS, damaged, full, told
+from ledger.wal import WriteAhead
 
-BUSY_SECONDS = 5.0
 PRAGMAS = (
     "pragma journal_mode = wal",
     "pragma synchronous = full",
@@ -28,6 +31,8 @@ PRAGMAS = (
     "pragma recursive_triggers = on",
     "pragma trusted_schema = off",
 )
+
+AT = "select next_position, tree_size from progress"
 
 Row = sqlite3.Row
 
@@ -51,37 +56,26 @@ class Ledger:
         self._lock = lock
         self._statements: dict[tuple[str, tuple[str, ...]], str] = {}
         self._keys: dict[str, tuple[str, ...]] = {}
+        self._at: tuple[int, int] | None = None
+        self._moved: tuple[int, int] | None = None
+        self._wal = WriteAhead(path, connection, int(BUSY_SECONDS * 1000))
 
     @classmethod
     def open(cls, path: Path) -> Ledger:
         """Open or create the ledger, migrated and with its views.
 
-        Raises LedgerBusy while another process holds it, LedgerUnusable for what is not a ledger.
+        Raises LedgerBusy while another process holds it, LedgerUnusable for what is not a ledger or
+        is on a network file system, LedgerUnwritable when the disk is full.
         """
+        refuse_network(path, LedgerUnusable)
         _make_room(path)
         lock = _locked(path)
         try:
-            # One step at a time, though not always in the same thread: the consumer folds beside
-            # its event loop.
-            connection = sqlite3.connect(
-                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            connection.row_factory = sqlite3.Row
-            _refuse_foreign(connection, path)
-            for pragma in PRAGMAS:
-                connection.execute(pragma)
-            migrate(connection)
-            _make_views(connection)
-        except sqlite3.Error as wrong:
-            lock.close()
-            raise LedgerUnusable(
-                f"{path} cannot be used as a ledger: {wrong}",
-                hint="move it away and run `rollout-ledger rebuild`: the log holds everything",
-            ) from wrong
-        except LedgerUnusable:
+            with told(path):
+                return cls(path, _connected(path), lock)
+        except BaseException:
             lock.close()
             raise
-        return cls(path, connection, lock)
 
     def close(self) -> None:
         """Checkpoint the WAL and free the lock."""
@@ -90,10 +84,11 @@ class Ledger:
 
     def let_go(self) -> None:
         """Checkpoint the WAL and close the file, still holding the lock: nobody else may write it
-        yet.
+        yet. On a full disk the WAL stays, and the next to open the file goes on with it. Letting go
+        twice is allowed.
         """
-        self._connection.execute("pragma wal_checkpoint(truncate)")
-        self._connection.close()
+        with closing(self._connection), suppress(sqlite3.Error):
+            self._connection.execute("pragma wal_checkpoint(truncate)")
 
     def release(self) -> None:
         """Free the lock of a ledger that was let go."""
@@ -109,27 +104,43 @@ class Ledger:
     def transaction(self) -> Iterator[None]:
         """All that is written inside commits together, or, when an exception leaves the block, not
         at all.
+
+        Raises LedgerUnwritable when the disk is full or fails and LedgerLocked when another program
+        has the file: nothing is lost and the same may be tried again. Raises LedgerBusy when
+        another writer has been here since `progress`, and LedgerDamaged.
         """
-        self._connection.execute("begin immediate")
-        try:
-            yield
-            self._connection.execute("commit")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("rollback")
-            raise
+        self._moved = None
+        with told(self.path):
+            self._connection.execute("begin immediate")
+            try:
+                self._refuse_overtaken()
+                yield
+                self._connection.execute("commit")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
+                raise
+        self._at = self._moved or self._at
+        self._wal.bound()
 
     def progress(self) -> Progress:
-        """How far the log is folded."""
-        row = self._connection.execute(
-            "select cluster, next_position, now, tree_size, frontier from progress"
-        ).fetchone()
-        return Progress(
-            row["cluster"],
-            Position(row["next_position"] - 1),
-            row["now"],
-            Tree.from_bytes(row["tree_size"], row["frontier"]),
-        )
+        """How far the log is folded. Raises as `transaction` does, and LedgerBusy when it is not
+        where this ledger's last `advance` has left it: another writer has been here.
+        """
+        with told(self.path):
+            row = self._connection.execute(
+                "select cluster, next_position, now, tree_size, frontier from progress"
+            ).fetchone()
+        try:
+            tree = Tree.from_bytes(row["tree_size"], row["frontier"])
+            position = Position(row["next_position"] - 1)
+            found = Progress(row["cluster"], position, row["now"], tree)
+        except (TypeError, ValueError) as wrong:
+            raise damaged(self.path, "its position cannot be read") from wrong
+        if self._at not in (None, (position + 1, tree.size)):
+            raise _overtaken(self.path)
+        self._at = position + 1, tree.size
+        return found
 
     def advance(self, before: Progress, after: Progress) -> None:
         """Move the position on, inside the transaction of its rows.
@@ -153,15 +164,19 @@ class Ledger:
             ),
         )
         if moved.rowcount != 1:
-            raise LedgerBusy(f"another process has written {self.path} meanwhile")
+            raise _overtaken(self.path)
+        self._moved = after.position + 1, after.tree.size
 
     def rows(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
         """The rows of a named query."""
-        return self._connection.execute(sql.load(query).sql, parameters).fetchall()
+        with told(self.path):
+            return self._connection.execute(sql.load(query).sql, parameters).fetchall()
 
     def row(self, query: str, parameters: Mapping[str, Any]) -> Row | None:
         """The first row of a named query, None when there is none."""
-        found: Row | None = self._connection.execute(sql.load(query).sql, parameters).fetchone()
+        with told(self.path):
+            statement = sql.load(query).sql
+            found: Row | None = self._connection.execute(statement, parameters).fetchone()
         return found
 
     def run(self, query: str, parameters: Mapping[str, Any]) -> int:
@@ -190,11 +205,17 @@ class Ledger:
 
     def backup_into(self, target: Path) -> None:
         """Copy this ledger over `target`, which readers may have open: they see it whole, before or
-        after.
+        after. Raises LedgerUnwritable when they have no room, and leaves it as it was.
         """
-        with sqlite3.connect(target, timeout=BUSY_SECONDS) as connection:
+        with told(target), closing(sqlite3.connect(target, timeout=BUSY_SECONDS)) as connection:
             self._connection.backup(connection)
-        connection.close()
+
+    def _refuse_overtaken(self) -> None:
+        """Before anything is written: rows of another writer's would collide with ours."""
+        if self._at is not None:
+            row = self._connection.execute(AT).fetchone()
+            if row is None or tuple(row) != self._at:
+                raise _overtaken(self.path)
 
     def _upsert(self, table: str, columns: tuple[str, ...]) -> str:
         if (table, columns) not in self._statements:
@@ -215,10 +236,31 @@ class Ledger:
         return self._keys[table]
 
 
+def _connected(path: Path) -> sqlite3.Connection:
+    # One step at a time, though not always in the same thread: the consumer folds beside its event
+    # loop.
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.row_factory = sqlite3.Row
+        _claim(connection, path)
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+        migrate(connection)
+        _make_views(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _make_room(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as wrong:
+        if wrong.errno == errno.ENOSPC:
+            raise full(path) from wrong
         raise LedgerUnusable(f"{path.parent} cannot be made: {wrong.strerror}") from wrong
 
 
@@ -226,6 +268,8 @@ def _locked(path: Path) -> IO[bytes]:
     try:
         lock = path.with_name(path.name + ".lock").open("ab")
     except OSError as wrong:
+        if wrong.errno == errno.ENOSPC:
+            raise full(path) from wrong
         raise LedgerUnusable(
             f"{path.parent} cannot be written to: {wrong.strerror}",
             hint="run as the user who owns the data folder, or choose another with --data",
@@ -241,14 +285,28 @@ def _locked(path: Path) -> IO[bytes]:
     return lock
 
 
-def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+def _overtaken(path: Path) -> LedgerBusy:
+    return LedgerBusy(
+        f"another process has written {path} meanwhile",
+        hint="a ledger has one writer, and the file beside it that says so must not be removed: "
+        "stop one of the two `consume`",
+    )
+
+
+def _claim(connection: sqlite3.Connection, path: Path) -> None:
+    """Mark an empty file as ours, before it has any table: killed in between, it still is. Refuse
+    what is not ours.
+    """
     tables = connection.execute("select count(*) from sqlite_master").fetchone()[0]
     (mark,) = connection.execute("pragma application_id").fetchone()
-    if tables and mark != APPLICATION_ID:
+    if mark == APPLICATION_ID:
+        return
+    if tables:
         raise LedgerUnusable(
             f"{path} is not a Rollout Ledger ledger",
-            hint="it was left as it is; name another file with --ledger or --data",
+            hint="it was left as it was; name another file with --ledger or --data",
         )
+    connection.execute(f"pragma application_id = {APPLICATION_ID}")
 
 
 def _make_views(connection: sqlite3.Connection) -> None:

@@ -21,14 +21,13 @@ from ledger.answers import Expired, refusal
 from ledger.envelope import Envelope
 from ledger.errors import ClusterUnreachable
 from ledger.lines import LongLine
-from ledger.listing import Listing, metadata_of, page_of
+from ledger.listing import TELLING_LISTS, Contradiction, Listing, metadata_of, page_of
 from ledger.model import timestamp
 from ledger.observe import Observer, Stream, line_decoder
 from ledger.standing import OpenGap, Standing
 
 REFUSALS_BORNE = 5
-"""A starting API server refuses for want of its roles, so a watch that was allowed before is tried
-again before the right counts as lost."""
+"""A starting API server refuses for want of its roles: what was allowed before is tried again."""
 
 ERRORS_BORNE = 3
 """ERROR lines, other than 410, at one cursor; then only a list can get past it."""
@@ -57,7 +56,9 @@ class StreamObserver:
     _epoch: int = field(init=False)
     _reached: str = ""
     _behind: int = 0
+    _contradicted: int = 0
     _known: dict[str, str] = field(default_factory=dict)
+    _lists: int = 0
     _told_at: str = ""
     _heard_at: datetime | None = None
     _listing: Listing | None = None
@@ -110,18 +111,19 @@ class StreamObserver:
         """The watch ends here because it was asked to."""
         return self.observer.coverage("stream-stop", self.stream, at=at, cursor=self._told_cursor())
 
-    def listed(self, raw_page: bytes, *, at: datetime) -> Iterator[Envelope]:
+    def listed(self, raw_page: bytes, *, asked_at: datetime, at: datetime) -> Iterator[Envelope]:
         """One page of a list: its states, with the snapshot's begin before the first page and its
-        end after the last. `continue_token` then says what to ask for next.
+        end after the last. `continue_token` then says what to ask for next. The snapshot begins
+        when its first page was asked for: what a list names was there at some time after that.
 
         Raises Expired when the page belongs to another list than those before it,
-        ClusterUnreachable when it is no page.
+        ClusterUnreachable when it is no page or contradicts what was seen.
         """
         page = page_of(raw_page)
         if self._listing is None:
             yield from self._follow_back(page.metadata.resourceVersion, at)
-            self._listing = self._new_listing(page.metadata.resourceVersion, at)
-            yield self._listing.begin(at=at)
+            self._listing = self._new_listing(page.metadata.resourceVersion, asked_at)
+            yield self._listing.begin(at=asked_at)
         listing = self._listing
         if listing.version != page.metadata.resourceVersion:
             raise Expired("the pages of a list are of different versions")
@@ -140,7 +142,7 @@ class StreamObserver:
         Raises ClusterUnreachable when that is behind what was already seen, and when it is no page.
         """
         yield from self._follow_back(page_of(raw_page).metadata.resourceVersion, at)
-        self.is_doubtful, self._heard_at = False, at
+        self.is_doubtful = False
 
     def watched(self, raw_line: bytes | LongLine, *, at: datetime) -> Envelope | None:
         """One line of a watch; None when it leaves nothing to record.
@@ -190,15 +192,19 @@ class StreamObserver:
             yield from self.lose(cause, at=at)
 
     def refuse(self, *, at: datetime) -> Iterator[Envelope]:
-        """403: a gap, at once where nothing is being watched, else when it stays so."""
+        """403: a gap, at once where nothing was ever watched, else when it stays so."""
         self._refusals += 1
-        if not self.cursor or self._refusals >= REFUSALS_BORNE:
+        if not self._reached or self._refusals >= REFUSALS_BORNE:
             yield from self.lose("forbidden", at=at)
 
     def accept(self) -> None:
         """The API server has accepted a watch."""
         self.connected = True
         self._refusals = 0
+
+    def outlast(self, began_at: datetime) -> None:
+        """A watch lasted: history reached back to its cursor, so until it began nothing is lost."""
+        self._heard_at = max(began_at, self._heard_at or began_at)
 
     def entry(self) -> dict[str, Any]:
         """What a heartbeat says of this stream."""
@@ -216,21 +222,22 @@ class StreamObserver:
         return self._epoch != self.observer.epoch
 
     def _follow_back(self, version: str, at: datetime) -> Iterator[Envelope]:
-        """The cluster is at `version` now: a new epoch when that lies behind what was seen, twice
-        in a row. Raises ClusterUnreachable for the first time: it may be one stale server.
+        """The cluster is at `version` now: a new epoch when two lists in a row lay behind what was
+        seen, as a whole or in an object. Raises ClusterUnreachable for the first: it may be one
+        stale server.
         """
         if not self._is_of_the_past:
-            if not self._reached or int(version) >= int(self._reached):
-                self._behind = 0
-                return
-            self._behind += 1
-            if self._behind < LISTS_BEHIND:
+            is_behind = bool(self._reached) and int(version) < int(self._reached)
+            self._behind = self._behind + 1 if is_behind else 0
+            if max(self._behind, self._contradicted) < LISTS_BEHIND:
+                if not is_behind:
+                    return
                 raise ClusterUnreachable(
                     f"Error from server: it is at resourceVersion {version}, "
                     f"but {self._reached} was already seen"
                 )
             self.observer.epoch += 1
-        self._behind = 0
+        self._behind = self._contradicted = 0
         yield from self.lose("rv-rollback", at=at)
 
     def _new_listing(self, version: str, at: datetime) -> Listing:
@@ -243,6 +250,7 @@ class StreamObserver:
             closes=tuple(self.gaps),
             after="" if self.needs_list else self.cursor,
             known=self._known,
+            tells_all=self._lists % TELLING_LISTS == 0,
         )
 
     def _item(self, raw_item: bytes, listing: Listing, at: datetime) -> Envelope | None:
@@ -251,10 +259,15 @@ class StreamObserver:
         except (msgspec.DecodeError, ValueError, KeyError, RecursionError):
             # Counted but missing: a snapshot that is not whole proves no deletion.
             return self._unreadable("decode", len(raw_item), raw_item, at)
+        except Contradiction:
+            self._contradicted += 1
+            self._forget_listing()
+            raise
 
     def _end(self, listing: Listing, at: datetime) -> Iterator[Envelope]:
         yield listing.end(at=at)
         self._known, self._heard_at = listing.versions, listing.began_at
+        self._lists, self._contradicted = self._lists + 1, 0
         if not listing.after:
             self.cursor = self._reached = listing.version
         self._forget_listing()

@@ -101,8 +101,7 @@ async def follow(
         elif isinstance(ending, Forbidden):
             for envelope in stream.refuse(at=pace.now()):
                 yield envelope
-        elif isinstance(ending, ClusterUnreachable):
-            stream.is_doubtful = True
+        stream.is_doubtful = stream.is_doubtful or isinstance(ending, ClusterUnreachable)
         await pace.sleep(waits.after(ending, stream))
 
 
@@ -157,12 +156,13 @@ async def _list(
     """One snapshot, page by page; goes on with a list that broke off between two pages."""
     limit = PAGE_ITEMS
     while True:
+        asked_at = pace.now()
         try:
             raw_page = await api.list_page(stream.stream, stream.continue_token, limit=limit)
         except TooLarge:
             limit = max(1, limit // 2)
             continue
-        for envelope in stream.listed(raw_page, at=pace.now()):
+        for envelope in stream.listed(raw_page, asked_at=asked_at, at=pace.now()):
             yield envelope
         if not stream.continue_token:
             return
@@ -182,12 +182,18 @@ async def _watch(
         stream.stream, resource_version=stream.cursor, timeout_seconds=seconds
     ) as lines:
         stream.accept()
+        began_at = pace.now()
         with waits.measured():
             async for raw_line in lines:
                 waits.silent = 0
                 envelope = stream.watched(raw_line, at=pace.now())
                 if envelope is not None:
                     yield envelope
+        if waits.was_healthy:
+            stream.outlast(began_at)
+        # Ended before its time: the next server may stand on other data, and a watch from a version
+        # that it has not reached is accepted, and skips whatever is written up to there.
+        stream.is_doubtful = stream.is_doubtful or waits.seconds_watched < seconds
 
 
 @dataclass(slots=True)
@@ -197,6 +203,7 @@ class _Waits:
     pace: Pace
     backoff: Backoff
     was_healthy: bool = False
+    seconds_watched: float = 0.0
     silent: int = 0
     _listed_at: float = -math.inf
     _compare_at: float = 0.0
@@ -224,7 +231,8 @@ class _Waits:
         try:
             yield
         finally:
-            self.was_healthy = self.pace.monotonic() - began >= HEALTHY_SECONDS
+            self.seconds_watched = self.pace.monotonic() - began
+            self.was_healthy = self.seconds_watched >= HEALTHY_SECONDS
             if self.was_healthy:
                 self.backoff.reset()
                 self.silent += 1

@@ -96,6 +96,8 @@ class Watcher:
                 self.outbox.put(envelope)
                 if self.outbox.is_full:
                     await self.outbox.room()
+                # A page of large objects takes seconds to redact; others have their turn meanwhile.
+                await asyncio.sleep(0)
 
     async def _beat(self) -> None:
         await self.pace.sleep(min(FIRST_HEARTBEAT_SECONDS, self.heartbeat_seconds))

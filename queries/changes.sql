@@ -51,7 +51,7 @@ from (
     null,
     case workloads.deleted_how
       when 'observed' then 'the StatefulSet was deleted'
-      else 'the StatefulSet was deleted after ' || workloads.deleted_after
+      else 'the StatefulSet was deleted after ' || coalesce(workloads.deleted_after, 'its creation')
     end,
     null,
     'unknown',

@@ -23,6 +23,18 @@ from ledger.model import KIND_BY_PLURAL
 
 CLUSTER = "3f0c52a1-7d4e-4b9a-9d5b-8f3b6a1c2d4e"
 TOKEN = "first-token"
+CANARY = "CANARY-5e1f0c97"
+"""A secret in every object, where it can be known for one: it must not be recorded anywhere."""
+
+SET_SPEC = {
+    "replicas": 1,
+    "serviceName": "web",
+    "selector": {"matchLabels": {"app": "web"}},
+    "template": {
+        "metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "app", "image": "app:1"}]},
+    },
+}
 
 Raw = dict[str, Any]
 
@@ -61,7 +73,13 @@ class FakeApi:
     )
     always: dict[tuple[str, str], Fault] = field(default_factory=dict)
     port: int = 0
+    date: str = ""
+    """What the server says the date is, as in HTTP; empty for the truth."""
+
     largest_page: int = 1_000
+    many: dict[str, tuple[int, Callable[[int], bytes]]] = field(default_factory=dict)
+    """Objects that are made as they are asked for: how many, and each one's JSON by its number."""
+
     _pages: dict[str, tuple[int, list[Raw]]] = field(default_factory=dict)
     _watching: list[web.Request] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,6 +91,7 @@ class FakeApi:
         """Listen on a port of our own, the same one after a stop."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
+        app.on_response_prepare.append(self._dated)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         assert self._runner.server
@@ -112,14 +131,27 @@ class FakeApi:
             "uid": before["metadata"]["uid"] if before else f"uid-{name}-{self.version}",
             "resourceVersion": str(self.version),
             "generation": before["metadata"]["generation"] + 1 if before else 1,
+            "annotations": {"password": CANARY},
         }
         if KIND_BY_PLURAL[plural].namespaced:
             metadata["namespace"] = "default"
         if plural == "pods":
             metadata["labels"] = {"statefulset.kubernetes.io/pod-name": name}
+        if plural == "statefulsets":
+            spec = SET_SPEC | spec
         made = {"metadata": metadata, "spec": spec}
         self.objects[plural][key] = made
         self._tell(plural, "MODIFIED" if before else "ADDED", made)
+        return made
+
+    def report(self, plural: str, name: str, **status: Any) -> Raw:
+        """Change an object's status, which is no new generation of it."""
+        self.version += 1
+        before = self.objects[plural][f"default/{name}"]
+        metadata = before["metadata"] | {"resourceVersion": str(self.version)}
+        made = before | {"metadata": metadata, "status": status}
+        self.objects[plural][f"default/{name}"] = made
+        self._tell(plural, "MODIFIED", made)
         return made
 
     def delete(self, plural: str, name: str) -> Raw:
@@ -206,7 +238,13 @@ class FakeApi:
             return await self._review(request)
         if verb == "watch":
             return await self._watch(asked, request)
+        if asked.plural in self.many:
+            return await self._list_many(asked, request)
         return self._list(asked)
+
+    async def _dated(self, _request: web.Request, response: web.StreamResponse) -> None:
+        if self.date:
+            response.headers["Date"] = self.date
 
     async def _review(self, request: web.Request) -> web.Response:
         attributes = (await request.json())["spec"]["resourceAttributes"]
@@ -224,6 +262,25 @@ class FakeApi:
             self._pages[metadata["continue"]] = (version, rest)
         kind = KIND_BY_PLURAL[asked.plural]
         return web.json_response({"kind": f"{kind.name}List", "metadata": metadata, "items": page})
+
+    async def _list_many(self, asked: Asked, request: web.Request) -> web.StreamResponse:
+        """A page that never exists as a whole."""
+        count, made = self.many[asked.plural]
+        start = int(asked.query.get("continue", "0"))
+        end = min(count, start + int(asked.query.get("limit", "0") or count))
+        metadata = {"resourceVersion": str(self.version)}
+        if end < count:
+            metadata["continue"] = str(end)
+        response = await stream(request)
+        try:
+            await response.write(b'{"metadata":' + json.dumps(metadata).encode() + b',"items":[')
+            for number in range(start, end):
+                await response.write((b"," if number > start else b"") + made(number))
+            await response.write(b"]}")
+        except ConnectionError:
+            # Whoever asked has had enough.
+            pass
+        return response
 
     def _snapshot(self, plural: str) -> tuple[int, list[Raw]]:
         return self.version, list(self.objects[plural].values())

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ledger.disk import SQLITE_TOLD
 from ledger.keys import KeyRing
-from ledger.model import KINDS, utc_now
+from ledger.model import EPOCH_SPAN, KINDS, utc_now
 
 READY_SECONDS = 20.0
 CATCH_UP_SECONDS = 5.0
@@ -130,7 +131,9 @@ class Line:
         )
         # Volumes have no namespace: only those bound to the namespace's claims are asked for.
         return {
-            uid: version for uid, version, where in rows if where == self.namespace or uid in wanted
+            uid: version % EPOCH_SPAN
+            for uid, version, where in rows
+            if where == self.namespace or uid in wanted
         }
 
     def _ask(self, question: str) -> list[tuple[Any, ...]]:
@@ -159,6 +162,9 @@ class Line:
 
 
 def environment() -> dict[str, str]:
-    """The environment of the product's processes: nobody's kubeconfig, no colour."""
+    """The environment of the product's processes: nobody's kubeconfig, no colour, and not a word
+    about this machine's SQLite.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("KUBE", "ROLLOUT_LEDGER"))}
-    return kept | {"NO_COLOR": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    own = {"NO_COLOR": "1", "PYTHONPATH": str(Path(__file__).parent.parent), SQLITE_TOLD: "1"}
+    return kept | own

@@ -19,6 +19,7 @@ class Proxy:
         self.target = target
         self.requests_pass = asyncio.Event()
         self.answers_pass = asyncio.Event()
+        self._held: list[asyncio.Event] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -49,8 +50,26 @@ class Proxy:
         """Requests arrive, answers do not."""
         self.answers_pass.clear()
 
+    def hold_requests(self) -> None:
+        """Requests do not arrive any more; answers do."""
+        self.requests_pass.clear()
+
+    def let_new_pass(self) -> None:
+        """What is sent over connections made from now on passes; older ones are still held."""
+        self._held.append(self.requests_pass)
+        self.requests_pass = asyncio.Event()
+        self.requests_pass.set()
+
+    def cut(self) -> None:
+        """Every connection is closed, without a goodbye to either side's requests."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
     def heal(self) -> None:
         """Everything passes, also what was held back."""
+        for held in self._held:
+            held.set()
         self.requests_pass.set()
         self.answers_pass.set()
 

@@ -15,6 +15,8 @@ from consumers.archive import Archive
 from ledger.errors import LogTruncated, LogUnreachable, LogUnusable
 from ledger.log.sqlite import LogFile, Origin
 from ledger.model import NOWHERE, Position, Record
+from tests.faults import row
+from tests.invariants import examine
 
 HINT = (
     "copy the log.db of another consumer, or go on without them: `rollout-ledger consume "
@@ -113,6 +115,7 @@ async def refusal(topic: Topic, file: LogFile) -> str:
     with pytest.raises(LogTruncated) as wrong:
         await archive(topic, file).catch_up()
     assert (wrong.value.hint, values(file)) == (HINT, before)
+    examine(before)
     return wrong.value.message
 
 
@@ -169,7 +172,8 @@ async def test_retention_may_take_what_is_archived(topic: Topic, file: LogFile) 
     assert values(file) == [b"a", b"b", b"c", b"d"]
 
 
-async def test_retention_that_took_unread_records_stops_the_archive(
+@row("K10", how="retention above the reader", part="fake")
+async def test_k10_retention_that_took_unread_records_stops_the_archive(
     topic: Topic, file: LogFile
 ) -> None:
     await archive(topic, file).catch_up(limit=1)
@@ -202,15 +206,17 @@ async def test_a_copied_backup_goes_on_where_it_ends(topic: Topic, file: LogFile
     assert values(file) == [b"a", b"b", b"c"]
 
 
+@row("K8", how="end moved below the reader", part="fake")
 @pytest.mark.parametrize("end", [0, 1, 2])
-async def test_a_lost_tail_stops_the_archive(topic: Topic, file: LogFile, end: int) -> None:
+async def test_k08_a_lost_tail_stops_the_archive(topic: Topic, file: LogFile, end: int) -> None:
     await archive(topic, file).catch_up()
     topic.cut(end)
     expected = "record 2 of the topic is gone, or not the one that was archived"
     assert await refusal(topic, file) == expected
 
 
-async def test_a_tail_that_was_lost_and_filled_again_stops_the_archive(
+@row("K9", how="other records under copied offsets", part="fake")
+async def test_k09_a_tail_that_was_lost_and_filled_again_stops_the_archive(
     topic: Topic, file: LogFile
 ) -> None:
     await archive(topic, file).catch_up()
@@ -220,7 +226,8 @@ async def test_a_tail_that_was_lost_and_filled_again_stops_the_archive(
     assert await refusal(topic, file) == expected
 
 
-async def test_a_topic_made_again_stops_the_archive_even_with_the_same_records(
+@row("K7", how="another topic id, the same records", part="fake")
+async def test_k07_a_topic_made_again_stops_the_archive_even_with_the_same_records(
     topic: Topic, file: LogFile
 ) -> None:
     await archive(topic, file).catch_up()
@@ -230,7 +237,8 @@ async def test_a_topic_made_again_stops_the_archive_even_with_the_same_records(
     assert await refusal(topic, file) == expected
 
 
-async def test_a_hole_stops_the_archive_behind_the_records_before_it(
+@row("K11", how="offsets missing in the middle", part="fake")
+async def test_k11_a_hole_stops_the_archive_behind_the_records_before_it(
     topic: Topic, file: LogFile
 ) -> None:
     topic.add(b"d", b"e")
@@ -241,6 +249,7 @@ async def test_a_hole_stops_the_archive_behind_the_records_before_it(
         await running.catch_up()
     assert wrong.value.message == "records 2 to 3 are missing from the middle of the topic"
     assert values(file) == [b"a", b"b"]
+    examine(values(file))
 
 
 async def test_an_accepted_loss_leaves_a_gap_and_goes_on(topic: Topic, file: LogFile) -> None:

@@ -20,6 +20,8 @@ from consumers.archive import Archive
 from ledger.errors import LogTruncated
 from ledger.log.sqlite import LogFile, Origin
 from ledger.model import Position
+from tests.faults import row
+from tests.invariants import examine
 from tests.lab.topics import Topics
 from tests.test_log_contract import fitting_topic, sealed
 from tests.test_log_kafka import delete_records, opened, server, topic
@@ -80,7 +82,8 @@ async def test_a_topic_is_copied_and_gone_on_with(address: str, file: LogFile) -
     assert values(file) == numbers(0, 1_300)
 
 
-async def test_retention_may_take_what_is_copied_and_nothing_else(
+@row("K10", how="delete_records below and above what is copied", part="real")
+async def test_k10_retention_may_take_what_is_copied_and_nothing_else(
     address: str, file: LogFile
 ) -> None:
     async with opened(address) as log:
@@ -98,9 +101,11 @@ async def test_retention_may_take_what_is_copied_and_nothing_else(
         gap("log-truncated", {"reason": "retention"}),
         *numbers(12, 20),
     ]
+    examine(values(file))
 
 
-async def test_a_topic_made_again_is_noticed_though_it_holds_the_same_records(
+@row("K7", how="topic deleted, made and filled again", part="real")
+async def test_k07_a_topic_made_again_is_noticed_though_it_holds_the_same_records(
     broker: Topics, address: str, file: LogFile
 ) -> None:
     async with opened(address) as log:
@@ -115,9 +120,11 @@ async def test_a_topic_made_again_is_noticed_though_it_holds_the_same_records(
     await catch_up(address, file, accept_loss=True)
     lost = gap("log-truncated", {"reason": "topic-replaced"})
     assert values(file) == [*numbers(0, 10), lost, *numbers(0, 10)]
+    examine(values(file))
 
 
-async def test_a_hole_that_somebody_s_transaction_left_is_not_passed_in_silence(
+@row("K11", how="transaction of a foreign producer", part="real")
+async def test_k11_a_hole_that_somebody_s_transaction_left_is_not_passed_in_silence(
     address: str, file: LogFile
 ) -> None:
     async with opened(address) as log:
@@ -135,6 +142,7 @@ async def test_a_hole_that_somebody_s_transaction_left_is_not_passed_in_silence(
     assert values(file) == [b"0", b"1"]
     await catch_up(address, file, accept_loss=True)
     assert values(file) == [b"0", b"1", gap("log-truncated", {"reason": "hole"}), b"2"]
+    examine(values(file))
 
 
 CONSUMER = """

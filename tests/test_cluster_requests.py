@@ -294,6 +294,18 @@ async def test_the_librarys_log_of_bodies_stays_off(
     assert "CANARY" not in caplog.text
 
 
+async def test_the_librarys_log_of_bodies_stays_off_whatever_level_is_set_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path) as (api, cluster):
+        api.put("pods", "a", password="CANARY-in-a-body")
+        caplog.set_level(logging.DEBUG)
+        caplog.set_level(logging.DEBUG, logger="kubernetes_asyncio.client.rest")
+        await cluster.list_page(PODS, "", limit=5)
+        logging.getLogger("kubernetes_asyncio.client.rest").debug("response body: CANARY")
+    assert "CANARY" not in caplog.text
+
+
 def certificate(folder: Path, name: str) -> Path:
     """A certificate for the loopback address that signs itself, and its key beside it."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -26,15 +26,15 @@ def a_set_at(version: int, generation: int) -> dict[str, Any]:
     return raw | {"metadata": raw["metadata"] | {"generation": generation}}
 
 
-def checked(story: Story, version: int, after: int, *named: str, **listed: Any) -> None:
-    """A list that checks the watch: `named` by uid, `listed` in full."""
+def checked(story: Story, version: int, after: int, named: dict[str, str], **listed: Any) -> None:
+    """A list that checks the watch: `named` by uid with their versions, `listed` in full."""
     snapshot = story.observer.next_snapshot()
     cover = story.observer.coverage
     story.keep(cover("snapshot-begin", SETS, at=story.tick(), snapshot=snapshot))
     for raw in listed.values():
         story.state(SETS.kind, raw, snapshot=snapshot)
     if named:
-        part = {"snapshot": snapshot, "unchanged": list(named)}
+        part = {"snapshot": snapshot, "unchanged": named}
         story.keep(cover("snapshot-part", SETS, at=story.tick(), **part))
     end = {"snapshot": snapshot, "count": len(named) + len(listed), "after": str(after)}
     story.keep(cover("snapshot-end", SETS, at=story.tick(), resource_version=str(version), **end))
@@ -122,7 +122,7 @@ def test_a_list_that_finds_nothing_new_is_no_gap(tmp_path: Path) -> None:
     story.start(SETS)
     story.list(SETS, 10, a_set("u-1", 5))
     story.state(SETS.kind, a_set("u-2", 11, "db"))
-    checked(story, 20, 11, "u-1", "u-2")
+    checked(story, 20, 11, {"u-1": "5", "u-2": "11"})
     beat(story, 20)
     path = tmp_path / "l.db"
     assert gaps(story.values, path) == []
@@ -136,7 +136,7 @@ def test_a_state_that_only_the_list_knew_is_a_mismatch(tmp_path: Path) -> None:
     story.start(SETS)
     story.list(SETS, 10, a_set("u-1", 5))
     story.state(SETS.kind, a_set("u-2", 15, "db"))
-    checked(story, 20, 15, "u-2", missed=a_set("u-1", 12), fresh=a_set("u-3", 18, "new"))
+    checked(story, 20, 15, {"u-2": "15"}, missed=a_set("u-1", 12), fresh=a_set("u-3", 18, "new"))
     detail = '{"changed":1,"deleted":0,"objects":[{"name":"web","uid":"u-1"}]}'
     expected = [("relist-mismatch", "statefulsets", "*", 10, 20, detail)]
     assert gaps(story.values, tmp_path / "l.db") == expected
@@ -153,7 +153,7 @@ def test_a_deletion_that_only_the_list_knew_is_a_mismatch_once_the_watch_is_past
     story = Story()
     story.start(SETS)
     story.list(SETS, 10, a_set("u-1", 5), a_set("u-2", 6, "db"))
-    checked(story, 20, 15, "u-1")
+    checked(story, 20, 15, {"u-1": "5"})
     beat(story, 19)
     assert gaps(story.values, tmp_path / "pending.db") == []
     beat(story, 21)
@@ -171,7 +171,7 @@ def test_a_checking_list_does_not_move_the_watch_on(tmp_path: Path) -> None:
     story = Story()
     story.start(SETS)
     story.list(SETS, 10, a_set("u-1", 5))
-    checked(story, 99, 10, "u-1")
+    checked(story, 99, 10, {"u-1": "5"})
     path = folded(story.values, tmp_path / "l.db")
     assert asked(path, "select resource_version from coverage") == [(10,)]
 
@@ -237,3 +237,26 @@ def test_freshness_says_how_far_the_ledger_is_behind_its_log(tmp_path: Path) -> 
     assert fresh.lag_records == 2
     assert fresh.line().endswith("ledger 2 records behind")
     assert freshness(LocalReader(path), now=utc_now()).lag_records is None
+
+
+def test_a_lost_state_keeps_its_hole_open_until_it_is_told_again(tmp_path: Path) -> None:
+    story = Story()
+    story.start(SETS)
+    story.list(SETS, 10, a_set("u-1", 5))
+    lost = len(story.values)
+    story.state(SETS.kind, a_set("u-1", 11))
+    checked(story, 20, 11, {"u-1": "11"})
+    values = [value for index, value in enumerate(story.values) if index != lost]
+    still_open = "select cause from gaps where closed_at is null"
+    path = folded(values, tmp_path / "lost.db")
+    assert asked(path, still_open) == [("sequence-jump",)]
+    assert asked(path, "select unheld from snapshots order by position") == [(0,), (1,)]
+    checked(story, 30, 11, {}, told=a_set("u-1", 11))
+    values = [value for index, value in enumerate(story.values) if index != lost]
+    path = folded(values, tmp_path / "told.db")
+    assert asked(path, still_open) == []
+    assert asked(path, "select resource_version from objects") == [(11,)]
+    # What was lost may also turn up: then there was no hole, and every list is whole.
+    path = folded([*values, story.values[lost]], tmp_path / "late.db")
+    assert asked(path, "select count(*) from gaps") == [(0,)]
+    assert asked(path, "select max(unheld) from snapshots") == [(0,)]

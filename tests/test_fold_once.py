@@ -18,6 +18,8 @@ from ledger.errors import LedgerBusy, LedgerUnusable, LogTruncated, OtherCluster
 from ledger.log.sqlite import LogFile
 from ledger.model import NOWHERE
 from ledger.store import Ledger
+from tests.faults import row
+from tests.invariants import examine
 from tests.recorded import Values, folded, values_of
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +45,8 @@ def log_file(tutorial: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_consumer_killed_at_random_moments_folds_every_record_once(
+@row("C1", how="SIGKILL at random moments, eight times", part="real")
+def test_c01_a_consumer_killed_at_random_moments_folds_every_record_once(
     log_file: Path, tmp_path: Path
 ) -> None:
     dice, path = random.Random(4), tmp_path / "killed.db"
@@ -56,6 +59,7 @@ def test_a_consumer_killed_at_random_moments_folds_every_record_once(
     with LogFile.open(log_file, writable=False) as log:
         values = [record.value for record in log.read(NOWHERE, 1_000_000)]
     assert ledger_digest(path) == ledger_digest(folded(values, tmp_path / "calm.db", batch=20))
+    examine(values, path)
 
 
 def test_rebuilding_gives_the_same_digest(log_file: Path, tmp_path: Path) -> None:

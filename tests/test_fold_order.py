@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from ledger.envelope import parse
 from ledger.model import KIND_BY_PLURAL, parse_timestamp
 from ledger.observe import Observer, Stream
 from ledger.redaction import Redactor
+from tests.faults import row
+from tests.invariants import examine
 from tests.normal_form import normal_form
 from tests.recorded import KEY, KEY_ID, folded, values_of
 
@@ -108,6 +112,37 @@ def test_any_interleaving_gives_the_same_ledger(
     expected = _expected(tutorial, tmp_path_factory)
     mixed = shuffled(values, random.Random(seed))
     assert normal_form(folded(mixed, folder / "l.db", batch=batch), times=True) == expected
+
+
+@row("C10", how="a state moved behind its successors in the log, at 12 places", part="real")
+def test_c10_a_state_that_comes_late_is_kept_and_changes_nothing_that_is_newer(
+    tutorial: Path, tmp_path: Path
+) -> None:
+    values = values_of(tutorial)
+    states: dict[str, list[int]] = {}
+    for index, value in enumerate(values):
+        document = parse(value)
+        if document.fact == "state" and document.ref.plural != "events":
+            states.setdefault(document.objectuid, []).append(index)
+    several = [indexes for indexes in states.values() if len(indexes) > 2]
+    newest = _newest(folded(values, tmp_path / "ordered.db"))
+    for number, indexes in enumerate(random.Random(10).sample(several, 12)):
+        early, late = indexes[-3], indexes[-1]
+        mixed = [*values[:early], *values[early + 1 : late + 1], values[early], *values[late + 1 :]]
+        path = folded(mixed, tmp_path / f"{number}.db")
+        assert _newest(path) == newest
+        examine(mixed, path)
+        with closing(sqlite3.connect(path)) as ledger:
+            question = "select disposition from observations where position = ?"
+            assert ledger.execute(question, (late,)).fetchone() == ("late",)
+
+
+def _newest(ledger: Path) -> list[tuple[str, int]]:
+    """The resourceVersion each object is known at."""
+    with closing(sqlite3.connect(ledger)) as connection:
+        return connection.execute(
+            "select uid, resource_version from objects order by uid"
+        ).fetchall()
 
 
 @pytest.mark.timeout(600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from consumers.follow import Follower
 from ledger.errors import LogUnusable
 from ledger.model import Position, Record
 from ledger.store import Ledger
+from tests.faults import row
+from tests.invariants import examine
 from tests.normal_form import normal_form
 from tests.recorded import Values, folded, values_of
 
@@ -82,12 +85,21 @@ POISON = {
 }
 
 
+SEEN_AND_REJECTED = "select position from observations intersect select position from rejects"
+
+
+@dataclass(frozen=True)
+class Spoilt:
+    """A log with poison in it, its ledger, where each poison lies, and how many bytes it has."""
+
+    values: list[bytes]
+    ledger: Path
+    places: dict[str, tuple[int, int]]
+
+
 @pytest.fixture(scope="module")
-def spoilt(
-    tutorial: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, tuple[int, int]]]:
-    """A ledger folded from a log with all the poison in it, twenty good records after each; where
-    each lies, and how many bytes it has."""
+def spoilt(tutorial: Path, tmp_path_factory: pytest.TempPathFactory) -> Spoilt:
+    """A ledger folded from a log with all the poison in it, twenty good records after each."""
     values = list(values_of(tutorial))
     cluster = json.loads(values[0])["source"].encode()
     places: dict[str, tuple[int, int]] = {}
@@ -98,14 +110,12 @@ def spoilt(
         poison = poison.replace(b"u-1", f"u-1{index:02}".encode())
         values.insert(400 + 21 * index, poison)
         places[name] = (400 + 21 * index, len(poison))
-    return folded(values, tmp_path_factory.mktemp("poison") / "l.db"), places
+    return Spoilt(values, folded(values, tmp_path_factory.mktemp("poison") / "l.db"), places)
 
 
 @pytest.mark.parametrize("name", POISON)
-def test_poison_is_named_with_its_position(
-    name: str, spoilt: tuple[Path, dict[str, tuple[int, int]]]
-) -> None:
-    path, places = spoilt
+def test_poison_is_named_with_its_position(name: str, spoilt: Spoilt) -> None:
+    path, places = spoilt.ledger, spoilt.places
     with sqlite3.connect(path) as connection:
         rejects = connection.execute("select position, bytes, reason from rejects").fetchall()
     found = {(position, size): reason for position, size, reason in rejects}
@@ -113,21 +123,26 @@ def test_poison_is_named_with_its_position(
     assert len(found) == len(POISON)
 
 
-def test_the_records_around_poison_are_folded_as_if_it_were_not_there(
-    spoilt: tuple[Path, dict[str, tuple[int, int]]], tutorial: Path, tmp_path: Path
+@row("K16", how="thirty kinds of poison among a log's good records", part="fake")
+def test_k16_poison_is_kept_with_its_reason_and_the_records_around_it_are_as_if_it_were_not_there(
+    spoilt: Spoilt, tutorial: Path, tmp_path: Path
 ) -> None:
     values = values_of(tutorial)
     clean = folded(values, tmp_path / "clean.db")
-    forms = [normal_form(path) for path in (spoilt[0], clean)]
+    forms = [normal_form(path) for path in (spoilt.ledger, clean)]
     kinds = ("revisions", "workloads")
     own = [
         {k: [r for r in form[k] if not str(r[0]).startswith("u-1")] for k in kinds}
         for form in forms
     ]
     assert own[0] == own[1]
-    with sqlite3.connect(spoilt[0]) as connection:
+    with sqlite3.connect(spoilt.ledger) as connection:
         leaves = connection.execute("select count(*) from leaves").fetchone()[0]
+        both = connection.execute(SEEN_AND_REJECTED).fetchall()
     assert leaves == len(values) + len(POISON)
+    # A state whose content cannot be read is seen and rejected: the object was there.
+    assert len(both) == 4
+    examine([value for at, value in enumerate(spoilt.values) if (at,) not in both])
 
 
 def test_a_damaged_value_of_the_log_is_a_reject(tutorial: Path, tmp_path: Path) -> None:
@@ -148,8 +163,9 @@ def test_a_damaged_value_of_the_log_is_a_reject(tutorial: Path, tmp_path: Path) 
     assert [(row["position"], row["reason"]) for row in rows] == [(20, "bad zstd frame")]
 
 
+@row("K14", how="record of a later format, or of a fact nobody knows", part="fake")
 @pytest.mark.parametrize("kind", ["rollout-ledger.state.v2", "rollout-ledger.prophecy.v1"])
-def test_a_format_of_the_future_stops_the_fold_and_moves_nothing(
+def test_k14_a_format_of_the_future_stops_the_fold_and_moves_nothing(
     kind: str, tutorial: Path, tmp_path: Path
 ) -> None:
     values = [*values_of(tutorial)[:10], changed(type=kind)]
@@ -160,11 +176,15 @@ def test_a_format_of_the_future_stops_the_fold_and_moves_nothing(
             follower.step()
         assert "upgrade" in stopped.value.hint
         assert ledger.progress().position == 9
+    examine(values[:10], tmp_path / "l.db")
 
 
-def test_an_unknown_attribute_is_no_poison(tutorial: Path, tmp_path: Path) -> None:
-    values = values_of(tutorial)
+@row("K15", how="attribute added to a record", part="fake")
+def test_k15_an_unknown_attribute_is_no_poison(tutorial: Path, tmp_path: Path) -> None:
+    values = list(values_of(tutorial))
     first = json.loads(values[0]) | {"futureattribute": "yes"}
     with Ledger.open(tmp_path / "l.db") as ledger:
-        Follower(Values([json.dumps(first).encode(), *values[1:]]), ledger).catch_up()
+        values[0] = json.dumps(first).encode()
+        Follower(Values(values), ledger).catch_up()
         assert ledger.rows("reject_count", {})[0]["rejects"] == 0
+    examine(values, tmp_path / "l.db")

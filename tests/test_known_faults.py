@@ -195,7 +195,7 @@ def test_kubernetes_123072_a_change_that_the_watch_lost_is_found(tmp_path: Path)
     story.list(SETS, 10, a_set_at(5, 1))
     story.state(SETS.kind, a_set_at(20, 3))
     assert [gap[0] for gap in gaps(story.values, tmp_path / "spec.db")] == ["generation-jump"]
-    checked(story, 40, 20, missed=a_set("u-2", 15, "db"), same=a_set_at(20, 3))
+    checked(story, 40, 20, {}, missed=a_set("u-2", 15, "db"), same=a_set_at(20, 3))
     causes = [gap[0] for gap in gaps(story.values, tmp_path / "status.db")]
     assert causes == ["generation-jump", "relist-mismatch"]
 

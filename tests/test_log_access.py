@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -115,9 +116,16 @@ async def test_records_pass_with_the_right_login(guarded: Guarded) -> None:
         assert await log.read(NOWHERE, 10) == numbered([b"0", b"1"])
 
 
-@pytest.mark.parametrize("wrong", ["password", "authority", "no tls"])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("password", "^no connection to Kafka at .*: .*Invalid username or password"),
+        ("authority", "^no connection to Kafka at .*certificate verify failed"),
+        ("no tls", "^Kafka at .* does not answer$"),
+    ],
+)
 async def test_with_anything_less_nothing_is_opened(
-    guarded: Guarded, tmp_path: Path, wrong: str
+    guarded: Guarded, tmp_path: Path, wrong: str, said: str
 ) -> None:
     other = tmp_path / "other"
     if wrong == "password":
@@ -130,5 +138,4 @@ async def test_with_anything_less_nothing_is_opened(
         address = f"kafka://{guarded.server}/t?timeout=1"
     with pytest.raises(LogUnreachable) as refused:
         await KafkaLog.open(address)
-    assert refused.value.message == f"Kafka at {guarded.server} does not answer"
-    assert refused.value.hint == "check that the brokers run, and the address, TLS and login"
+    assert re.search(said, refused.value.message)

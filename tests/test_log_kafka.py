@@ -19,16 +19,15 @@ from ledger.envelope import Envelope
 from ledger.errors import LedgerError, LogTruncated, LogUnreachable, LogUnusable
 from ledger.log.kafka import KafkaLog
 from ledger.model import NOWHERE, Position, Record
-from tests.lab.broker import Broker, Quorum, brokers
+from tests.breaking import QUICKLY
+from tests.breaking import proxied as behind_proxy
+from tests.lab.broker import Broker, brokers
 from tests.lab.process import free_ports
 from tests.lab.topics import Topics
 from tests.proxy import Proxy
 from tests.test_log_contract import all_records, fitting_topic, numbered, sealed
 
 pytestmark = pytest.mark.kafka
-
-QUICKLY = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
-"""A broker that is killed and comes back takes part again within seconds."""
 
 
 @pytest.fixture
@@ -388,19 +387,8 @@ async def insist(log: KafkaLog, batch: list[Envelope]) -> None:
 @pytest.fixture
 async def proxied(broker: Topics) -> AsyncIterator[tuple[Proxy, str]]:
     """A topic on a broker that is reached through a proxy alone."""
-    quorum = Quorum.of(1)
-    (port,) = free_ports(1)
-    through = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}"}
-    running = Broker(quorum=quorum, properties=QUICKLY | through)
-    async with Proxy(port, quorum.nodes[0].port) as proxy:
-        await asyncio.to_thread(running.start)
-        try:
-            address = f"kafka://127.0.0.1:{port}/t?timeout=1"
-            await KafkaLog.create(address)
-            yield proxy, address
-        finally:
-            proxy.heal()
-            await asyncio.to_thread(running.stop)
+    async with behind_proxy() as (proxy, address, _):
+        yield proxy, address
 
 
 async def test_a_silent_network_ends_every_wait_and_is_got_over(

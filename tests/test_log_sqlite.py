@@ -19,6 +19,9 @@ from ledger.log.compression import TRAINING_RECORDS
 from ledger.log.schema import create
 from ledger.log.sqlite import LogFile, Origin
 from ledger.model import NOWHERE, Position, Record
+from tests.consuming import numbered_state
+from tests.faults import row
+from tests.invariants import examine
 
 KILLS = 6
 """How many moments of an append are tried; the acceptance runs sweep every system call."""
@@ -306,10 +309,12 @@ def test_huge_records_are_read_a_few_at_a_time(log: LogFile) -> None:
     assert records(log) == numbered(values)
 
 
-def test_a_full_disk_is_told_keeps_nothing_by_halves_and_is_got_over(path: Path) -> None:
+@row("W34", how="pragma max_page_count on the log's connection", part="real")
+def test_w34_a_full_disk_is_told_keeps_nothing_by_halves_and_is_got_over(path: Path) -> None:
     connection = create(path)
     connection.execute("pragma max_page_count = 40")
-    values = [bytes(random.Random(number).randbytes(20_000)) for number in range(20)]
+    noise = [random.Random(number).randbytes(10_000).hex() for number in range(20)]
+    values = [numbered_state(number, text=text) for number, text in enumerate(noise)]
     with LogFile(path, connection) as log:
         log.append(values[:2])
         with pytest.raises(LogUnreachable) as wrong:
@@ -322,6 +327,7 @@ def test_a_full_disk_is_told_keeps_nothing_by_halves_and_is_got_over(path: Path)
         connection.execute("pragma max_page_count = 4000")
         assert log.append(values[2:]) == 19
         assert records(log) == numbered(values)
+    examine(path)
 
 
 def test_another_process_that_holds_the_file_is_told(path: Path) -> None:

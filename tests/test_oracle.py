@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.expected import Expected
+from tests.faults import row
 from tests.lab.cluster import Cluster
 from tests.lab.driver import Driver
 from tests.lab.scenario import Step
@@ -21,6 +22,7 @@ from tests.lab.topics import Topics
 from tests.lab.users import WATCHER
 from tests.line import Line
 from tests.normal_form import normal_form
+from tests.real import end
 
 REDACTED = "hunter2"
 KILLS = 20
@@ -52,9 +54,10 @@ def test_every_step_of_the_tutorial_reads_as_kubectl_reads_it(
     assert forms[0] == forms[1]
 
 
+@row("W16", how="SIGKILL of the watcher or consumer, 20 times at random moments", part="real")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [7])
-def test_a_random_scenario_survives_twenty_kills(
+def test_w16_a_random_scenario_survives_twenty_kills_of_watcher_and_consumer(
     driver: Driver, lines: list[Line], seed: int
 ) -> None:
     killed, undisturbed = lines
@@ -63,6 +66,8 @@ def test_a_random_scenario_survives_twenty_kills(
     check_histories(expected, driver, lines)
     assert killed.items("gaps") == []
     assert normal_form(killed.ledger) == normal_form(undisturbed.ledger)
+    for line in lines:
+        end(line)
 
 
 @pytest.mark.acceptance

@@ -135,9 +135,9 @@ def test_untouched_parts_are_shared_with_the_document() -> None:
 
 
 def test_numbers_under_a_secret_name_are_hidden_too() -> None:
-    document = {"x": '{"password":12345,"port":5432,"name":"pin","value":7}', "pair": [{"y": 1}]}
+    document = {"x": '{"password":12345,"port":5432,"name":"ping","value":7}', "pair": [{"y": 1}]}
     assert redact(document) == document | {
-        "x": f'{{"password":"{tag("12345")}","port":5432,"name":"pin","value":7}}'
+        "x": f'{{"password":"{tag("12345")}","port":5432,"name":"ping","value":7}}'
     }
     assert redact({"name": "DB_PASSWORD", "value": 12}) == {
         "name": "DB_PASSWORD",
@@ -188,3 +188,14 @@ def test_a_redactor_that_has_seen_more_than_it_keeps_still_redacts() -> None:
     for number in range(7):
         redactor.redact({"x": [f"{number}-{index}" for index in range(10_000)]})
     assert redactor.redact(document).document == first
+
+
+def test_programs_that_log_in_keep_their_other_arguments() -> None:
+    for command in (
+        ["docker", "run", "-p", "8080:80", "nginx"],
+        ["vault", "status", "-address", "x"],
+        ["vault", "login", "-method=userpass", "username=app"],
+        ["docker", "login", "-u", "app", "--password-stdin", "registry"],
+    ):
+        document = container(command=command)
+        assert redact(document) is document

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ledger.redaction import Redactor
 from ledger.secret_names import TAG
-from ledger.secret_rules import PAIRS, SHAPES
+from ledger.secret_rules import PAIRS
+from ledger.secret_shapes import SHAPES
 
 KEY = b"k" * 32
 WARM = Redactor("secrets", "k1", KEY)

@@ -9,7 +9,8 @@ import pytest
 
 from ledger.redaction import Redactor
 from ledger.secret_names import Says, announces, is_bare_hash, random_parts, says
-from ledger.secret_rules import HINT, PAIRS, SHAPES, secret_spans
+from ledger.secret_rules import HINT, PAIRS, secret_spans
+from ledger.secret_shapes import SHAPES
 from ledger.secret_text import Rule
 
 RULES = SHAPES + PAIRS

@@ -15,7 +15,7 @@ from ledger.log.memory import MemoryLog
 from ledger.model import Position, Record, timestamp
 from ledger.observe import Observer, Stream
 from ledger.resume import Resume, read_redaction_key, read_resume
-from ledger.stream import OpenGap, Standing
+from ledger.standing import OpenGap, Standing
 from tests.fake_api import CLUSTER
 from tests.watching import PODS, STATEFUL_SETS, observer
 

@@ -11,36 +11,24 @@ from pathlib import Path
 import pytest
 
 from ledger.cluster import Cluster
-from ledger.envelope import Envelope, parse
 from ledger.log.memory import MemoryLog
-from ledger.model import NOWHERE
 from tests.fake_api import FakeApi
+from tests.faults import row
 from tests.watching import (
     PODS,
     STATEFUL_SETS,
     Told,
     documents,
     gaps,
+    log_of,
     seen,
     serving,
     told,
+    values,
     watching,
 )
 
 STREAMS = [PODS, STATEFUL_SETS]
-
-
-async def envelopes(log: MemoryLog) -> list[Envelope]:
-    """A log's records as they were appended."""
-    values = [record.value for record in await log.read(NOWHERE, 1_000_000)]
-    return [Envelope(parse(value).id, value) for value in values]
-
-
-async def first_part(whole: list[Envelope], count: int) -> MemoryLog:
-    """A log that ends after some records."""
-    log = MemoryLog()
-    await log.append(whole[:count])
-    return log
 
 
 def complete(found: list[Told]) -> bool:
@@ -48,7 +36,7 @@ def complete(found: list[Told]) -> bool:
     return all(("snapshot-end", stream.key) in found for stream in STREAMS)
 
 
-async def watched(api: FakeApi, cluster: Cluster) -> list[Envelope]:
+async def watched(api: FakeApi, cluster: Cluster) -> list[bytes]:
     """The log of a watcher that has seen a little of everything."""
     for number in range(4):
         api.put("pods", f"web-{number}")
@@ -60,7 +48,7 @@ async def watched(api: FakeApi, cluster: Cluster) -> list[Envelope]:
             api.put("statefulsets", "web")
         api.delete("pods", "web-3")
         await watch.until(lambda found: {"117", "118"} <= seen(found))
-    return await envelopes(watch.log)
+    return await values(watch.log)
 
 
 def left_out(api: FakeApi, found: list[Told]) -> set[str]:
@@ -76,13 +64,14 @@ def left_out(api: FakeApi, found: list[Told]) -> set[str]:
     return missing
 
 
-async def test_a_watcher_killed_after_any_record_loses_nothing(tmp_path: Path) -> None:
+@row("W16", how="log cut after each of its records, a watcher started on what is left", part="fake")
+async def test_w16_a_watcher_killed_after_any_record_loses_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path) as (api, cluster):
         whole = await watched(api, cluster)
         assert api.put("pods", "web-9")["metadata"]["resourceVersion"] == "119"
         assert len(whole) > 25
         for count in range(len(whole) + 1):
-            log = await first_part(whole, count)
+            log = await log_of(whole[:count])
             async with watching(cluster, STREAMS, log=log, instance=f"bbbb{count:04}") as watch:
                 found = await watch.until(
                     lambda found: complete(found) and {"117", "119"} <= seen(found)
@@ -90,7 +79,12 @@ async def test_a_watcher_killed_after_any_record_loses_nothing(tmp_path: Path) -
             assert (count, left_out(api, found), gaps(found)) == (count, set(), [])
 
 
-async def test_a_watcher_that_was_away_too_long_has_one_gap_for_each_stream(
+@row(
+    "W17",
+    how="history dropped between two runs, the second one cut after each record",
+    part="fake",
+)
+async def test_w17_away_for_longer_than_history_is_one_gap_for_each_stream(
     tmp_path: Path,
 ) -> None:
     async with serving(tmp_path) as (api, cluster):
@@ -98,12 +92,12 @@ async def test_a_watcher_that_was_away_too_long_has_one_gap_for_each_stream(
         api.delete("pods", "web-0")
         api.put("pods", "web-9")
         api.forget("pods", "statefulsets")
-        log = await first_part(whole, len(whole))
+        log = await log_of(whole)
         async with watching(cluster, STREAMS, log=log, instance="bbbb0002") as watch:
             await watch.until(lambda found: len(gaps(found, "closed")) == 2)
-        again = await envelopes(log)
+        again = await values(log)
         for count in range(len(whole), len(again) + 1):
-            log = await first_part(again, count)
+            log = await log_of(again[:count])
             async with watching(cluster, STREAMS, log=log, instance="cccc0003") as watch:
                 found = await watch.until(
                     lambda found: (
@@ -121,13 +115,14 @@ def versions(api: FakeApi) -> set[str]:
     return api.versions("pods") | api.versions("statefulsets")
 
 
-async def test_a_gap_says_when_the_server_was_last_heard_by_whoever_was_there(
+@row("W17", how="history dropped between two runs", part="fake")
+async def test_w17_a_gap_says_when_the_server_was_last_heard_by_whoever_was_there(
     tmp_path: Path,
 ) -> None:
     async with serving(tmp_path) as (api, cluster):
         whole = await watched(api, cluster)
         api.forget("pods", "statefulsets")
-        log = await first_part(whole, len(whole))
+        log = await log_of(whole)
         async with watching(cluster, [PODS], log=log, instance="bbbb0002") as watch:
             await watch.until(lambda found: gaps(found, "closed") != [])
         rows = await documents(log)
@@ -138,7 +133,8 @@ async def test_a_gap_says_when_the_server_was_last_heard_by_whoever_was_there(
         assert gap["last_seen_at"] == last[-1].time
 
 
-async def test_two_watchers_side_by_side_are_no_gap(tmp_path: Path) -> None:
+@row("W29", how="two watchers, one log", part="fake")
+async def test_w29_two_watchers_side_by_side_are_no_gap(tmp_path: Path) -> None:
     async with serving(tmp_path) as (api, cluster):
         log = MemoryLog()
         async with (

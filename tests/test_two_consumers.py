@@ -11,12 +11,15 @@ from ledger.digest import ledger_digest
 from ledger.envelope import Envelope
 from ledger.log.kafka import KafkaLog
 from ledger.store import Ledger
+from tests.faults import row
+from tests.invariants import examine
 from tests.lab.topics import Topics
 from tests.line import environment
 from tests.recorded import values_of
 
 
-def test_digest_and_root_are_equal_however_the_topic_was_read(
+@row("C6", how="two consume processes with a ledger each, one in two parts", part="real")
+def test_c06_digest_and_root_are_equal_however_the_topic_was_read(
     broker: Topics, topic: str, tutorial: Path, tmp_path: Path
 ) -> None:
     address = f"kafka://{broker.address}/{topic}"
@@ -31,6 +34,8 @@ def test_digest_and_root_are_equal_however_the_topic_was_read(
     assert ledger_digest(ledgers[0]) == ledger_digest(ledgers[1])
     assert root(ledgers[0]) == root(ledgers[1])
     assert root(ledgers[0])[0] == len(values)
+    for ledger in ledgers:
+        examine(values, ledger)
 
 
 async def append(address: str, values: list[bytes]) -> None:

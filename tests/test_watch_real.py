@@ -14,12 +14,14 @@ from ledger.cluster import Cluster
 from ledger.envelope import Document
 from ledger.errors import Forbidden, Unauthorized
 from ledger.log.memory import MemoryLog
-from ledger.model import EVENTS, KINDS
+from ledger.model import EVENTS, KINDS, NOWHERE
 from ledger.observe import Observer, Stream
 from ledger.record import streams_of
 from ledger.redaction import Redactor
 from ledger.resume import read_resume
 from ledger.watcher import Watcher
+from tests.faults import row
+from tests.invariants import examine
 from tests.lab.cluster import Cluster as LabCluster
 from tests.lab.control_plane import ControlPlane
 from tests.lab.driver import Driver
@@ -57,12 +59,12 @@ async def recording(
 def alive(rows: Sequence[Document]) -> dict[str, str]:
     """What the records say there is: the newest version of every object not deleted, by uid."""
     newest: dict[str, Document] = {}
-    for row in rows:
-        if row.fact not in ("state", "deleted") or "/events/" in row.subject:
+    for document in rows:
+        if document.fact not in ("state", "deleted") or "/events/" in document.subject:
             continue
-        before = newest.get(row.objectuid)
-        if before is None or row.version_number >= before.version_number:
-            newest[row.objectuid] = row
+        before = newest.get(document.objectuid)
+        if before is None or document.version_number >= before.version_number:
+            newest[document.objectuid] = document
     return {uid: row.resourceversion for uid, row in newest.items() if row.fact == "state"}
 
 
@@ -140,7 +142,8 @@ async def test_a_second_watcher_goes_on_where_the_first_one_ended(driver: Driver
     assert gaps(await told(log)) == []
 
 
-async def test_an_api_server_that_restarts_or_crashes_loses_nothing_in_silence(
+@row("W1", how="API server restarted, then killed: it remembers no history", part="real")
+async def test_w01_an_api_server_that_restarts_or_crashes_loses_nothing_in_silence(
     control_plane: LabCluster,
 ) -> None:
     if not isinstance(control_plane, ControlPlane):
@@ -165,6 +168,7 @@ async def test_an_api_server_that_restarts_or_crashes_loses_nothing_in_silence(
         # A restarted API server remembers no history: 410 is what it says to an older cursor.
         assert set(gaps(found)) == {"expired-410"}
         assert_generations_are_whole_or_in_a_gap(await documents(watch.log))
+        examine([record.value for record in await watch.log.read(NOWHERE, 1_000_000)])
 
 
 def assert_generations_are_whole_or_in_a_gap(rows: Sequence[Document]) -> None:

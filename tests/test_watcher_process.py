@@ -15,8 +15,9 @@ from ledger.keep import FILTER_VERSION
 from ledger.log.memory import MemoryLog
 from ledger.model import Position
 from ledger.outbox import Outbox
-from ledger.stream import OpenGap, Standing
+from ledger.standing import OpenGap, Standing
 from tests.fake_api import CLUSTER
+from tests.faults import row
 from tests.watching import (
     PODS,
     STATEFUL_SETS,
@@ -68,7 +69,7 @@ async def test_every_stream_says_that_it_starts_before_anything_else(tmp_path: P
             "kind": "pods",
             "scope": "*",
             "filter": FILTER_VERSION,
-            "redaction": {"policy": "secrets", "key": "0a1b2c3d"},
+            "redaction": {"policy": "secrets", "key": "0a1b2c3d", "rules": ""},
             "tool": first.data["tool"],
         }
 
@@ -149,7 +150,10 @@ async def test_a_server_that_is_away_shows_in_the_next_heartbeat(tmp_path: Path)
         assert gaps(await told(watch.log)) == []
 
 
-async def test_a_slow_log_slows_the_api_down_and_memory_stays_bounded(tmp_path: Path) -> None:
+@row(
+    "W32", how="acknowledgements held back by 10 s of the watcher's clock, 400 changes", part="fake"
+)
+async def test_w32_a_slow_log_slows_the_api_down_and_memory_stays_bounded(tmp_path: Path) -> None:
     async with serving(tmp_path) as (api, cluster):
         log = SlowLog(seconds=0.05)
         async with watching(cluster, [PODS, STATEFUL_SETS], log=log) as watch:
@@ -167,7 +171,8 @@ async def test_a_slow_log_slows_the_api_down_and_memory_stays_bounded(tmp_path: 
         assert versions == list(range(101, 501))
 
 
-async def test_heartbeats_do_not_pile_up_behind_a_log_that_hangs(tmp_path: Path) -> None:
+@row("W32", how="acknowledgements held back by 100 s of the watcher's clock", part="fake")
+async def test_w32_heartbeats_do_not_pile_up_behind_a_log_that_hangs(tmp_path: Path) -> None:
     async with serving(tmp_path) as (_, cluster):
         log = SlowLog(seconds=0.5)
         async with watching(cluster, [PODS], log=log, heartbeat_seconds=0.2) as watch:
@@ -176,7 +181,8 @@ async def test_heartbeats_do_not_pile_up_behind_a_log_that_hangs(tmp_path: Path)
             assert watch.watcher.outbox.waiting <= 6
 
 
-async def test_history_that_is_lost_behind_a_slow_log_is_a_gap(tmp_path: Path) -> None:
+@row("W32", how="acknowledgements held back while history is dropped", part="fake")
+async def test_w32_history_that_is_lost_behind_a_slow_log_is_a_gap(tmp_path: Path) -> None:
     async with serving(tmp_path) as (api, cluster):
         log = SlowLog(seconds=0.05)
         async with watching(cluster, [PODS], log=log) as watch:

@@ -30,6 +30,7 @@ COMMANDS = {
     "query": "ledger.cli.query:query",
     "gaps": "ledger.cli.query:gaps",
     "rebuild": "ledger.cli.maintain:rebuild",
+    "backup": "ledger.cli.maintain:backup",
     "keys": "ledger.cli.maintain:keys",
     "doctor": "ledger.cli.maintain:doctor",
 }

@@ -1,8 +1,9 @@
-"""`rebuild`, `keys` and `doctor`: looking after an installation."""
+"""`rebuild`, `backup`, `keys` and `doctor`: looking after an installation."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import click
 
@@ -32,6 +33,31 @@ def rebuild(settings: Settings) -> None:
     same = "the same as before" if done.digest_after == done.digest_before else "new"
     click.echo(f"{done.records} records folded into {settings.ledger_path}")
     click.echo(f"digest {done.digest_after} ({same})")
+
+
+@click.command()
+@installation
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def backup(settings: Settings, folder: Path) -> None:
+    """Copy the log and the ledger to FOLDER, checked and on disk, while everything runs.
+
+    A backup that is there already is replaced. Keys are not copied. docs/backup.md says how to
+    restore.
+
+    \b
+    Example:
+      rollout-ledger backup /mnt/backup/rollout-ledger
+    """
+    from ledger.backup import backup as run
+    from ledger.model import utc_now
+
+    copied = run(settings.log_file, settings.ledger_path, folder, now=utc_now())
+    width = max(len(str(each.path)) for each in copied)
+    for each in copied:
+        size = f"{each.size_bytes / 1024**2:.1f} MiB"
+        until = f"up to position {each.position}" if each.position >= 0 else "empty"
+        click.echo(f"{each.path!s:<{width}}   {size:>10}   {until}")
+    click.echo(f"{'keys':<{width}}   not copied: keep a copy of {settings.keys} apart from these")
 
 
 @click.group(invoke_without_command=True)

@@ -6,12 +6,19 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ledger.cli.options import installation
+from ledger.hardening import harden
 from ledger.settings import Settings
+from ledger.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from ledger.own_rules import OwnRules
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,6 +49,12 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help="How secrets are hidden before they reach the log.",
             ),
+            click.option(
+                "--redaction-rules",
+                "rules",
+                metavar="FILE",
+                help="Your own rules of redaction; default: redaction.toml below the data folder.",
+            ),
         )
     ):
         command = option(command)
@@ -60,9 +73,18 @@ def web_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return host(port(command))
 
 
+health_option = click.option(
+    "--health",
+    default="",
+    metavar="HOST:PORT",
+    help="Answer /livez, /readyz and /metrics there; :9464 is loopback.",
+)
+
+
 @click.command()
 @installation
 @cluster_options
+@health_option
 def watch(
     settings: Settings,
     kubeconfig: str | None,
@@ -70,6 +92,8 @@ def watch(
     namespaces: tuple[str, ...],
     cluster_id: str,
     policy: Any,
+    rules: str | None,
+    health: str,
 ) -> None:
     """Record a cluster into the log.
 
@@ -81,11 +105,21 @@ def watch(
       rollout-ledger watch --context prod
       rollout-ledger watch -n shop -n data --log kafka://broker:9092/prod
     """
+    from ledger.disk import refuse_network, warn_of_sqlite
+    from ledger.errors import LogUnusable
     from ledger.record import Target, record
 
+    harden()
     _log_to_stderr()
-    target = Target(kubeconfig, context, namespaces, cluster_id, policy)
-    until_stopped(lambda stop: record(settings, target, stop))
+    if settings.log_address.startswith("sqlite:"):
+        refuse_network(settings.log_file, LogUnusable)
+        warn_of_sqlite()
+    target = Target(
+        kubeconfig, context, namespaces, cluster_id, policy, _own_rules(settings, rules)
+    )
+    until_stopped(
+        lambda stop, watchdog: record(settings, target, stop, health=health, watchdog=watchdog)
+    )
 
 
 @click.command()
@@ -96,7 +130,8 @@ def watch(
     is_flag=True,
     help="Go on although records are gone from the topic; a gap is written in their place.",
 )
-def consume(settings: Settings, *, once: bool, accept_loss: bool) -> None:
+@health_option
+def consume(settings: Settings, *, once: bool, accept_loss: bool, health: str) -> None:
     """Fold the log into the ledger.
 
     \b
@@ -105,8 +140,20 @@ def consume(settings: Settings, *, once: bool, accept_loss: bool) -> None:
       rollout-ledger consume --log kafka://broker:9092/prod
     """
     from consumers.consume import consume as run
+    from ledger.disk import warn_of_sqlite
 
-    done = until_stopped(lambda stop: run(settings, once=once, accept_loss=accept_loss, stop=stop))
+    harden()
+    warn_of_sqlite()
+    done = until_stopped(
+        lambda stop, watchdog: run(
+            settings,
+            once=once,
+            accept_loss=accept_loss,
+            stop=stop,
+            health=health,
+            watchdog=watchdog,
+        )
+    )
     if once:
         archived = f"{done.archived} records archived, " if settings.log.startswith("kafka") else ""
         click.echo(f"{archived}{done.folded} records folded into {settings.ledger_path}")
@@ -132,6 +179,7 @@ def web(settings: Settings, host: str, port: int) -> None:
 @installation
 @cluster_options
 @web_options
+@health_option
 def serve(
     context_: click.Context,
     settings: Settings,
@@ -140,8 +188,10 @@ def serve(
     namespaces: tuple[str, ...],
     cluster_id: str,
     policy: str,
+    rules: str | None,
     host: str,
     port: int,
+    health: str,
 ) -> None:
     """Record a cluster, keep its ledger and serve it: the one-machine product.
 
@@ -150,7 +200,14 @@ def serve(
       rollout-ledger serve --context prod
     """
     from consumers.serve import serve as run
+    from ledger.disk import refuse_network, warn_of_sqlite
+    from ledger.errors import LedgerUnusable, LogUnusable
 
+    harden()
+    _own_rules(settings, rules)
+    refuse_network(settings.log_file, LogUnusable)
+    refuse_network(settings.ledger_path, LedgerUnusable)
+    warn_of_sqlite()
     place = ["--data", str(settings.data)] + (["--log", settings.log] if settings.log else [])
     place += ["--ledger", settings.ledger] if settings.ledger else []
     cluster = [f"--redaction={policy}"]
@@ -158,6 +215,7 @@ def serve(
         ("kubeconfig", kubeconfig),
         ("context", context),
         ("cluster-id", cluster_id),
+        ("redaction-rules", rules),
     ):
         cluster += [f"--{name}={value}"] if value else []
     cluster += [f"--namespace={namespace}" for namespace in namespaces]
@@ -166,7 +224,15 @@ def serve(
         "consume": ["consume", *place],
         "web": ["web", *place, f"--host={host}", f"--port={port}"],
     }
-    context_.exit(run(parts, ledger=settings.ledger_path))
+    context_.exit(run(parts, ledger=settings.ledger_path, health=health, web=(host, port)))
+
+
+def _own_rules(settings: Settings, rules: str | None) -> OwnRules:
+    """The rules of the file that is named, or of the one that is there."""
+    from ledger import own_rules
+
+    path = Path(rules) if rules else settings.data / own_rules.FILE
+    return own_rules.read(path) if rules or path.exists() else own_rules.NONE
 
 
 def _log_to_stderr() -> None:
@@ -183,14 +249,23 @@ def _log_to_stderr() -> None:
     )
 
 
-def until_stopped(run: Callable[[asyncio.Event], Coroutine[Any, Any, Any]]) -> Any:
-    """Run to the end, or until SIGTERM or Ctrl-C has asked it to stop; what it returned."""
+def until_stopped(run: Callable[[asyncio.Event, Watchdog], Coroutine[Any, Any, Any]]) -> Any:
+    """Run to the end, or until SIGTERM or Ctrl-C has asked it to stop; what it returned. Should it
+    hang meanwhile, the process ends with code 70.
+    """
+    watchdog, ending = Watchdog(), ExitStack()
 
     async def supervised() -> Any:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        return await run(stop)
+        try:
+            async with watchdog.loop():
+                return await run(stop, watchdog)
+        finally:
+            # What a thread still does is waited for without an end of its own.
+            ending.enter_context(watchdog.step("ending"))
 
-    return asyncio.run(supervised())
+    with watchdog.running(), ending:
+        return asyncio.run(supervised())

@@ -140,6 +140,7 @@ TABLES: dict[str, Entry] = {
             "first_seen_at": "the time of its first record",
             "last_seen_at": "the time of its newest record",
             "last_position": "its newest record",
+            "alive_at": "when the newest complete list that names it was asked for",
             "deleted_version": "the resourceVersion of its deletion, or of the list that lacked it",
             "deleted_at": "when it was deleted, or the upper bound of that time",
             "deleted_after": "the lower bound of that time, when the deletion was not watched",
@@ -193,7 +194,9 @@ TABLES: dict[str, Entry] = {
             "listed": "how many of them are recorded",
             "complete": "1 when both agree: only then does it prove deletions",
             "after_version": "where the watch was, for a list that checks it; else empty",
+            "began_position": "the record that began it",
             "position": "the record that ended it",
+            "unheld": "how many states it named that the ledger does not hold",
             "compared": "1 when the watch has gone past it and nothing can change any more",
         },
         sort_desc="ended_at",
@@ -266,8 +269,8 @@ TABLES: dict[str, Entry] = {
         sort_desc="position",
     ),
     "snapshot_members": Entry(
-        "Objects named by lists that are not complete yet.",
-        {"snapshot": "the list", "uid": "the object"},
+        "Objects named by lists that are not complete yet, or whose state there was lost.",
+        {"snapshot": "the list", "uid": "the object", "version": "at which version it was named"},
         is_hidden=True,
     ),
     "progress": Entry(

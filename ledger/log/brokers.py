@@ -33,6 +33,7 @@ from aiokafka.protocol.types import (
 
 from ledger.errors import LogUnreachable, LogUnusable
 from ledger.log.address import Access, TopicAddress
+from ledger.log.refusals import Refusals
 from ledger.log.topic import Topic, create_command, new_topic_settings
 
 SETTINGS = ("cleanup.policy", "max.message.bytes")
@@ -41,6 +42,9 @@ MOMENTS = (0.0, 0.1, 0.2, 0.4)
 
 FAILURES = (kafka.KafkaError, kafka.ConsumerStoppedError, TimeoutError, OSError)
 """What comes out of aiokafka when a broker, the network or another task's failure is in the way."""
+
+REFUSALS = (ssl.SSLError, kafka.SaslAuthenticationFailed, kafka.UnsupportedSaslMechanismError)
+"""How a connection ends that a broker, or we, did not want."""
 
 
 async def create(address: TopicAddress, *, replication_factor: int) -> None:
@@ -71,7 +75,7 @@ async def describe(client: Any, address: TopicAddress) -> Topic:
     for wait_seconds in MOMENTS:
         # A topic that was just made, or a broker that has just come back, takes a moment.
         await asyncio.sleep(wait_seconds)
-        topic_id, partitions = await _metadata(client, address)
+        topic_id, partitions, _ = await _metadata(client, address)
         if topic_id:
             break
     if not topic_id:
@@ -88,10 +92,12 @@ async def describe(client: Any, address: TopicAddress) -> Topic:
     return Topic(address.topic, topic_id, partitions, settings)
 
 
-async def identity(client: Any, address: TopicAddress) -> str:
-    """The id of the topic that has this name now, empty when none has. Raises aiokafka's errors."""
-    topic_id, _ = await _metadata(client, address)
-    return topic_id
+async def identity(client: Any, address: TopicAddress) -> tuple[str, int]:
+    """The id of the topic that has this name now, empty when none has, and how often it got a
+    leader, or got one back, so far. Raises aiokafka's errors.
+    """
+    topic_id, _, leader_epoch = await _metadata(client, address)
+    return topic_id, leader_epoch
 
 
 def options(address: TopicAddress) -> dict[str, Any]:
@@ -168,10 +174,20 @@ def translated(wrong: Exception, address: TopicAddress) -> LogUnusable:
         case kafka.UnknownTopicOrPartitionError():
             return LogUnreachable(f"no broker of {address.servers} leads topic {topic}")
         case _:
-            return LogUnreachable(
-                f"Kafka at {address.servers} does not answer{_reason(wrong)}",
-                hint="check that the brokers run, and the address, TLS and login",
-            )
+            return _unanswered(wrong, address)
+
+
+def _unanswered(wrong: Exception, address: TopicAddress) -> LogUnreachable:
+    if refusal := _refusals.take():
+        return LogUnreachable(
+            f"no connection to Kafka at {address.servers}: {_first_line(refusal)}",
+            hint="check tls, ca, cert, username and the password_file of the address: they are "
+            "read again at every try",
+        )
+    return LogUnreachable(
+        f"Kafka at {address.servers} does not answer{_reason(wrong)}",
+        hint="check that the brokers run, and the address, TLS and login",
+    )
 
 
 def _reason(wrong: Exception) -> str:
@@ -181,8 +197,12 @@ def _reason(wrong: Exception) -> str:
         case kafka.KafkaConnectionError() | kafka.NodeNotReadyError():
             return ""
         case _:
-            first, *_ = str(wrong).splitlines() or [type(wrong).__name__]
-            return f" ({first})"
+            return f" ({_first_line(wrong)})"
+
+
+def _first_line(wrong: Exception) -> str:
+    first, *_ = str(wrong).splitlines() or [type(wrong).__name__]
+    return first
 
 
 def _tls(access: Access) -> ssl.SSLContext:
@@ -200,11 +220,19 @@ def _refuse_half_installed() -> None:
 
 
 def _quieten() -> None:
-    # aiokafka logs every failed try as an error; what matters of it reaches the user as one of our
-    # errors.
     noisy = logging.getLogger("aiokafka")
+    if _refusals not in noisy.handlers:
+        noisy.addHandler(_refusals)
     if not noisy.isEnabledFor(logging.DEBUG):
-        noisy.setLevel(logging.CRITICAL)
+        noisy.setLevel(logging.ERROR)
+        noisy.propagate = False
+
+
+def _is_refusal(wrong: object) -> bool:
+    return isinstance(wrong, REFUSALS)
+
+
+_refusals = Refusals(_is_refusal)
 
 
 async def _ask(client: Any, address: TopicAddress, question: Any) -> Any:
@@ -220,7 +248,7 @@ async def _ask(client: Any, address: TopicAddress, question: Any) -> Any:
     return await client.send(nodes[-1] if nodes else None, question)
 
 
-async def _metadata(client: Any, address: TopicAddress) -> tuple[str, int]:
+async def _metadata(client: Any, address: TopicAddress) -> tuple[str, int, int]:
     try:
         answer = await _ask(client, address, _TopicRequest(address.topic))
     except NotImplementedError:
@@ -230,10 +258,10 @@ async def _metadata(client: Any, address: TopicAddress) -> tuple[str, int]:
         ) from None
     code, _, topic_id, _, partitions, *_ = answer.topics[0]
     if code == kafka.UnknownTopicOrPartitionError.errno:
-        return "", 0
+        return "", 0, -1
     if code:
         raise kafka.for_code(code)()
-    return topic_id, len(partitions)
+    return topic_id, len(partitions), partitions[0][3]
 
 
 class _Uuid(AbstractType[str]):  # type: ignore[misc]

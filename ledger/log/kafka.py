@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.codec import zstd_encode
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
-from ledger.envelope import MEDIA_TYPE, Envelope
+from ledger.envelope import Envelope
 from ledger.errors import LogTruncated, LogUnreachable, LogUnusable
 from ledger.log.address import TopicAddress, parse_address
+from ledger.log.batches import batches
 from ledger.log.brokers import (
     FAILURES,
     create,
@@ -42,6 +42,7 @@ unnoticed.
 """
 
 IDENTITY_TRIES = 3
+SESSION_SECONDS = 50.0
 BATCH_BYTES = 512 * 1024
 FETCH_BYTES = 2 * 1024 * 1024
 """How much is fetched at once, compressed. Kafka sends a larger record whole all the same."""
@@ -54,8 +55,6 @@ POLL_MILLISECONDS = FETCH_MILLISECONDS + 10
 
 OVERHEAD_BYTES = 1024
 """What Kafka's batch and record headers add to a value, rounded up."""
-
-HEADERS = [("content-type", MEDIA_TYPE.encode())]
 
 
 class KafkaLog:
@@ -70,6 +69,8 @@ class KafkaLog:
         self._producer = producer
         self._consumer: Any = None
         self._next: int | None = None
+        self._last: Record | None = None
+        self._leadership = topic.id, -1
         self._appended = -1
         self._connecting = asyncio.Lock()
         self._appending = asyncio.Lock()
@@ -124,7 +125,7 @@ class KafkaLog:
         async with self._appending, self._session():
             self._refuse_too_large(envelopes)
             producer = await self._producing()
-            for batch in _batches(producer, envelopes):
+            for batch in batches(producer, envelopes):
                 async with asyncio.timeout(2 * self._address.timeout_seconds):
                     sent = await producer.send_batch(batch, self._address.topic, partition=0)
                     self._appended = (await sent).offset + batch.record_count() - 1
@@ -135,20 +136,18 @@ class KafkaLog:
         bytes.
 
         Raises LogTruncated when retention, a lost replica or a new topic of the same name took the
-        next record.
+        next record, or the one before it, which was read: then the topic is not what it was.
         """
         async with self._reading, self._session():
-            consumer = await self._consuming()
-            if self._next != after + 1:
-                consumer.seek(self._place, after + 1)
-            # Whatever goes wrong from here on, aiokafka may have moved: the next read seeks again.
-            self._next = None
             try:
-                fetched = await self._fetch(consumer, limit)
+                fetched = await self._settled(await self._consuming(), after, limit)
             except OffsetOutOfRangeError:
-                raise await self._gone(consumer, after + 1) from None
-            self._next = fetched[-1].offset + 1 if fetched else after + 1
-            return [Record(Position(each.offset), each.value or b"") for each in fetched]
+                raise await self._gone(await self._consuming(), after + 1) from None
+            except TimeoutError:
+                raise await self._withheld(await self._consuming(), after) from None
+            self._next = fetched[-1].position + 1 if fetched else after + 1
+            self._last = fetched[-1] if fetched else self._last
+            return fetched
 
     async def head(self) -> Position:
         """As Log.head."""
@@ -171,8 +170,9 @@ class KafkaLog:
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[None]:
         try:
-            await self._verify_identity()
-            yield
+            async with asyncio.timeout(SESSION_SECONDS):
+                await self._verify_identity()
+                yield
         except FAILURES as wrong:
             self._discard()
             raise translated(wrong, self._address) from wrong
@@ -186,13 +186,13 @@ class KafkaLog:
                 task.add_done_callback(self._discarded.discard)
         self._producer = self._consumer = self._next = None
 
-    async def _verify_identity(self) -> None:
+    async def _verify_identity(self, *, again_after_seconds: float = IDENTITY_SECONDS) -> None:
         now = time.monotonic()
-        if now - self._verified_at < IDENTITY_SECONDS:
+        if now - self._verified_at < again_after_seconds:
             return
         producer = await self._producing()
         for _ in range(IDENTITY_TRIES):
-            found = await identity(producer.client, self._address)
+            found, _ = await identity(producer.client, self._address)
             if found == self._topic.id:
                 self._verified_at = now
                 return
@@ -219,7 +219,41 @@ class KafkaLog:
                 self._consumer = consumer
             return self._consumer
 
-    async def _fetch(self, consumer: Any, limit: int) -> list[Any]:
+    async def _settled(self, consumer: Any, after: Position, limit: int) -> list[Record]:
+        """What comes after a position, and is known to follow what was read before.
+
+        Kafka's client keeps its offset when a leader comes back without its last records, and when
+        these are filled up with others it would go on behind them. A leader's return has a number:
+        as soon as it changes, all is fetched again with the record before it, which must be the
+        same.
+        """
+        while True:
+            fetched = await self._fetch_from(consumer, after + 1, limit)
+            if not fetched or await self._same_leadership():
+                return fetched
+            await self._verify_identity(again_after_seconds=0.0)
+            last = self._last if self._last and self._last.position == after else None
+            if last and await self._fetch_from(consumer, after, 1) != [last]:
+                raise LogTruncated(
+                    f"record {after} of topic {self._address.topic} is not the one that was read",
+                    hint="its brokers lost acknowledged records, and got others since",
+                )
+            self._next = None
+
+    async def _same_leadership(self) -> bool:
+        producer, known = await self._producing(), self._leadership
+        self._leadership = await identity(producer.client, self._address)
+        return known == self._leadership
+
+    async def _fetch_from(self, consumer: Any, start: int, limit: int) -> list[Record]:
+        if self._next != start:
+            consumer.seek(self._place, start)
+        # Whatever goes wrong from here on, aiokafka may have moved: the next read seeks again.
+        self._next = None
+        fetched = await self._fetch(consumer, start, limit)
+        return [Record(Position(each.offset), each.value or b"") for each in fetched]
+
+    async def _fetch(self, consumer: Any, start: int, limit: int) -> list[Any]:
         answers, damages = 0, 0
         polled_at = consumer.last_poll_timestamp(self._place)
         async with asyncio.timeout(self._address.timeout_seconds):
@@ -229,10 +263,12 @@ class KafkaLog:
                         self._place, timeout_ms=POLL_MILLISECONDS, max_records=limit
                     )
                 except CorruptRecordException:
-                    # Once may be the network's fault; aiokafka then fetches again, and never skips.
-                    damages += 1
+                    # Once may be the network's fault. One by one the records before a damaged one
+                    # are still to be had.
+                    damages, limit = damages + 1, 1
                     if damages > 1:
                         raise
+                    consumer.seek(self._place, start)
                     continue
                 if fetched:
                     return list(fetched[self._place])
@@ -253,6 +289,7 @@ class KafkaLog:
         return begin[self._place], end[self._place]
 
     async def _gone(self, consumer: Any, wanted: int) -> LogUnusable:
+        await self._verify_identity(again_after_seconds=0.0)
         begin, end = await self._bounds(consumer)
         topic = self._address.topic
         if wanted < begin:
@@ -268,6 +305,14 @@ class KafkaLog:
                 hint="its brokers lost acknowledged records, or it was deleted and made again",
             )
         return LogUnreachable(f"topic {topic} changed its bounds while it was read: try again")
+
+    async def _withheld(self, consumer: Any, after: Position) -> LogUnreachable:
+        _, end = await self._bounds(consumer)
+        return LogUnreachable(
+            f"topic {self._address.topic} ends at record {end - 1}, but its broker sends none "
+            f"after {after}",
+            hint="when this does not pass, look at the broker's own log: its disk may be failing",
+        )
 
     def _refuse_too_large(self, envelopes: Sequence[Envelope]) -> None:
         limit = self.limit_bytes
@@ -301,34 +346,3 @@ def _consumer(address: TopicAddress) -> Any:
         fetch_max_wait_ms=FETCH_MILLISECONDS,
         max_partition_fetch_bytes=FETCH_BYTES,
     )
-
-
-def _batches(producer: Any, envelopes: Sequence[Envelope]) -> Iterator[Any]:
-    """Full batches, each built when the one before is acknowledged. The key is the cluster that
-    they are of.
-    """
-    key = _cluster(envelopes[0].value) if envelopes else None
-    batch = producer.create_batch()
-    for envelope in envelopes:
-        while not batch.append(timestamp=None, key=key, value=envelope.value, headers=HEADERS):
-            yield batch
-            batch = producer.create_batch()
-    if batch.record_count():
-        batch.close()
-        yield batch
-
-
-class _Sourced(msgspec.Struct):
-    source: str
-
-
-_sourced = msgspec.json.Decoder(_Sourced)
-
-
-def _cluster(value: bytes) -> bytes | None:
-    # There is one partition, so the key decides nothing: it is for people who look at the topic
-    # with other tools.
-    try:
-        return _sourced.decode(value).source.removeprefix("/clusters/").encode()
-    except msgspec.DecodeError:
-        return None

@@ -8,6 +8,7 @@ to sqlite.py.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import tempfile
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from ledger.disk import is_full, refuse_network
 from ledger.errors import LogUnreachable, LogUnusable
 
 APPLICATION_ID = 0x524C4C47
@@ -91,17 +93,20 @@ TABLES = (
 def create(path: Path) -> sqlite3.Connection:
     """The log's file open for writing, made when there is none, readable by its owner alone.
 
-    Raises LogUnusable for what is there and is not a log, which is left as it was.
+    Raises LogUnusable for what is there and is not a log, which is left as it was, and on a network
+    file system; LogUnreachable when the disk is full.
     """
-    _refuse_folder(path)
+    _refuse_place(path)
     if not path.exists():
         _make(path)
     return _opened(path, "rw")
 
 
 def open_existing(path: Path, *, writable: bool) -> sqlite3.Connection:
-    """The log's file, which must be there. Raises LogUnusable when it is not, or is not a log."""
-    _refuse_folder(path)
+    """The log's file, which must be there. Raises LogUnusable when it is not, when it is no log,
+    and on a network file system.
+    """
+    _refuse_place(path)
     if not path.exists():
         raise LogUnusable(
             f"there is no log at {path}",
@@ -142,24 +147,26 @@ def _make(path: Path) -> None:
         handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
         os.close(handle)
     except OSError as wrong:
-        raise LogUnusable(
-            f"no file can be made in {path.parent}: {wrong.strerror}",
-            hint="run as the user who owns the folder, or choose another with --data or --log",
-        ) from wrong
+        raise _unmade(path, wrong) from wrong
     beside = Path(name)
     try:
         with told(path), closing(_connect(beside, "rw")) as connection:
-            connection.execute("pragma journal_mode = wal")
             with transaction(connection):
                 for statement in TABLES:
                     connection.execute(statement)
                 connection.execute(f"pragma application_id = {APPLICATION_ID}")
                 connection.execute(f"pragma user_version = {FORMAT}")
+            # Last: everything is in the file itself, for a WAL would not get the new name.
+            connection.execute("pragma journal_mode = wal")
         with suppress(FileExistsError):
             # Another process may have been quicker; its log is the log.
             path.hardlink_to(beside)
+    except OSError as wrong:
+        raise _unmade(path, wrong) from wrong
     finally:
-        beside.unlink()
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            with suppress(OSError):
+                beside.with_name(beside.name + suffix).unlink(missing_ok=True)
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:
@@ -199,7 +206,8 @@ def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _refuse_folder(path: Path) -> None:
+def _refuse_place(path: Path) -> None:
+    refuse_network(path, LogUnusable)
     if path.is_dir():
         raise LogUnusable(
             f"{path} is a folder, not a Rollout Ledger log",
@@ -214,15 +222,30 @@ def _not_a_log(path: Path) -> LogUnusable:
     )
 
 
+def _unmade(path: Path, wrong: OSError) -> LogUnusable:
+    if wrong.errno == errno.ENOSPC:
+        return _full(path)
+    return LogUnusable(
+        f"no file can be made in {path.parent}: {wrong.strerror}",
+        hint="run as the user who owns the folder, or choose another with --data or --log",
+    )
+
+
+def _full(path: Path) -> LogUnreachable:
+    return LogUnreachable(
+        f"there is no space left for {path}",
+        hint="nothing is lost: recording goes on by itself when there is space again",
+    )
+
+
 def _translated(path: Path, wrong: sqlite3.Error) -> LogUnusable:
     match getattr(wrong, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_NOTADB:
             return _not_a_log(path)
         case sqlite3.SQLITE_FULL:
-            return LogUnreachable(
-                f"there is no space left for {path}",
-                hint="nothing is lost: recording goes on by itself when there is space again",
-            )
+            return _full(path)
+        case sqlite3.SQLITE_IOERR if is_full(path):
+            return _full(path)
         case sqlite3.SQLITE_IOERR:
             return LogUnreachable(
                 f"the disk under {path} does not answer: {wrong}",

@@ -18,8 +18,9 @@ from pathlib import Path
 from ledger.envelope import Envelope
 from ledger.errors import LogTruncated, LogUnusable, PoisonRecord
 from ledger.log.compression import Frames
-from ledger.log.schema import create, open_existing, told, transaction
+from ledger.log.schema import BUSY_SECONDS, create, open_existing, told, transaction
 from ledger.model import NOWHERE, Position, Record
+from ledger.wal import WriteAhead
 
 READ_BYTES = 16 * 1024 * 1024
 """A read ends early once its values are this large, so that 500 huge records do not meet in memory.
@@ -83,6 +84,7 @@ class LogFile:
         self.path = path
         self._connection = connection
         self._lock = threading.Lock()
+        self._wal = WriteAhead(path, connection, int(BUSY_SECONDS * 1000))
         with told(path):
             self._frames = Frames(connection)
 
@@ -200,6 +202,7 @@ class LogFile:
             rows = [(position, *columns) for position, columns in enumerate(packed, end + 1)]
             self._connection.executemany(INSERT, rows)
         self._frames.train_when_due(end + 1 + len(rows))
+        self._wal.bound()
         return Position(end + len(rows))
 
     def _end(self, *, archive: bool) -> Position:

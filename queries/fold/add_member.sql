@@ -1,3 +1,3 @@
-insert into snapshot_members (snapshot, uid)
-values (:snapshot, :uid)
+insert into snapshot_members (snapshot, uid, version)
+values (:snapshot, :uid, :version)
 on conflict (snapshot, uid) do nothing

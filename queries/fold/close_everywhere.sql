@@ -8,7 +8,8 @@ set closed_at = (
       where snapshots.kind = streams.kind
         and snapshots.scope = streams.scope
         and snapshots.complete = 1
-        and snapshots.began_at >= gaps.opened_at
+        and snapshots.unheld = 0
+        and snapshots.began_position > gaps.position
     ) as healed_at
     from (
       select distinct

@@ -7,7 +7,8 @@ set (closed_at, next_version) = (
   where snapshots.kind = gaps.kind
     and snapshots.scope = gaps.scope
     and snapshots.complete = 1
-    and snapshots.began_at >= gaps.opened_at
+    and snapshots.unheld = 0
+    and snapshots.began_position > gaps.position
 )
 where kind = :kind
   and scope = :scope

@@ -2,7 +2,6 @@ select 1
 from coverage
 where kind = :kind
   and scope = :scope
-  and until_at >= :ended_at
   and resource_version >= :resource_version
 union all
 select 1

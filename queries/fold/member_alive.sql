@@ -1,6 +1,8 @@
 update objects
-set alive_version = (
-  select max(snapshots.resource_version)
+set (alive_version, alive_at) = (
+  select
+    max(snapshots.resource_version),
+    max(snapshots.began_at)
   from snapshot_members
   join snapshots
     on snapshots.id = snapshot_members.snapshot

@@ -16,7 +16,11 @@ where listed.snapshot = :id
       and told.resource_version = listed.resource_version
       and (
         told.snapshot is null
-        or snapshots.resource_version < :resource_version
+        or (
+          snapshots.complete = 1
+          and snapshots.resource_version <= :resource_version
+          and snapshots.position < :position
+        )
       )
   )
 order by objects.uid

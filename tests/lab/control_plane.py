@@ -12,7 +12,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from tests.lab import build, users
+from tests.lab import build, certificates, users
 from tests.lab.api import Api, NotFoundError, RefusedError
 from tests.lab.cluster import Cluster
 from tests.lab.process import Process, answers, free_ports, wait_until
@@ -122,7 +122,7 @@ class ControlPlane(Cluster):
         if not path.exists():
             text = users.kubeconfig(
                 server=self.server,
-                authority=(self.home / "certs" / "apiserver.crt").read_bytes(),
+                authority=self._authority,
                 user=user,
                 credentials={"token": self._tokens.by_user[user]},
             )
@@ -164,6 +164,65 @@ class ControlPlane(Cluster):
             *self.apiserver_flags,
         )
         wait_until(self._ready, what="the API server", seconds=START_SECONDS, process=process)
+
+    def restore_etcd(self, copy: Path) -> None:
+        """Return when all runs again on etcd's data as `copied_etcd` left it there."""
+        self._stop_store()
+        shutil.rmtree(self.home / "etcd")
+        shutil.copytree(copy, self.home / "etcd")
+        self._start_etcd()
+        self.start_apiserver()
+        self.restart_controllers()
+
+    def copied_etcd(self, copy: Path) -> None:
+        """Copy etcd's data, which takes a short stop, and return when the API answers again."""
+        self._stop_store()
+        shutil.copytree(self.home / "etcd", copy)
+        self._start_etcd()
+        self.start_apiserver()
+        self.restart_controllers()
+
+    def rotate_authority(self) -> None:
+        """Serve with a new certificate, signed by a new authority; hand out new kubeconfigs.
+
+        Everybody who holds an old one is locked out, but for the controllers, which get theirs.
+        """
+        authority, serving = certificates.authority_and_serving_certificate()
+        certs = self.home / "certs"
+        users.write_private(certs / "authority.crt", authority)
+        users.write_private(certs / "apiserver.crt", serving.certificate)
+        users.write_private(certs / "apiserver.key", serving.key)
+        for path in (self.home / "users").iterdir():
+            path.unlink()
+        self.restart_apiserver()
+        self.restart_controllers()
+
+    def _stop_store(self) -> None:
+        """End the API server and then etcd, each in order."""
+        for name in ("kube-apiserver", "etcd"):
+            self._processes.pop(name).stop()
+
+    @property
+    def _authority(self) -> bytes:
+        """The certificate that clients are to trust: the server's own, until it is rotated."""
+        certs = self.home / "certs"
+        rotated = certs / "authority.crt"
+        return (rotated if rotated.exists() else certs / "apiserver.crt").read_bytes()
+
+    def service_account_token(self, claims: Mapping[str, Any]) -> str:
+        """A token with these claims, signed as the API server signs those it issues."""
+        key = (self.home / "certs" / "service-account.pem").read_text()
+        return certificates.signed_token(key, claims)
+
+    def restart_controllers(self) -> None:
+        """Return when controllers, scheduler and kubelets have been started anew.
+
+        Elsewhere their leases end them when the API server is away for long; here only their
+        patience grows.
+        """
+        for name in ("kube-controller-manager", "kube-scheduler", "kwok"):
+            self._processes.pop(name).kill()
+        self._start_controllers()
 
     def _ready(self) -> bool:
         """Whether the API server is ready and its first RBAC roles are there."""

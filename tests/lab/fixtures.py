@@ -26,6 +26,7 @@ from tests.lab.topics import Topics
 
 MARKERS = {"control_plane": "cluster", "broker": "kafka"}
 VOLUMES = 12
+FORGETFUL = ("--watch-cache-sizes=persistentvolumes#0", "--etcd-compaction-interval=5s")
 
 Made = TypeVar("Made")
 
@@ -74,6 +75,20 @@ def control_plane() -> Iterator[Cluster]:
         return
     _made_or_missing(build.control_plane_bin)
     with ControlPlane() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def breakable(control_plane: Cluster) -> Iterator[ControlPlane]:
+    """A control plane that tests may break, one after the other, and leave working.
+
+    It forgets early: etcd keeps history for seconds, and volumes have no watch cache, so no
+    bookmarks either.
+    """
+    if not isinstance(control_plane, ControlPlane):
+        pytest.skip("an outside cluster is not ours to break")
+    with ControlPlane(apiserver_flags=FORGETFUL) as running:
+        running.make_volumes(VOLUMES)
         yield running
 
 

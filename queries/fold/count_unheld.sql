@@ -1,0 +1,7 @@
+update snapshots
+set unheld = (
+  select count(*)
+  from snapshot_members
+  where snapshot = snapshots.id
+)
+where id = :id
