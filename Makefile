@@ -39,6 +39,8 @@ acceptance: $(BIN)/.installed  ## The long random scenario against kubectl, thre
 	@$(BIN)/python -m tests.lab.build all
 	@$(BIN)/python -m pytest -m acceptance $(ARGS)
 
-docs: $(BIN)/.installed  ## Write docs/faults.md again, from the tests of the fault matrix
+docs: $(BIN)/.installed  ## Write the generated pages again: docs/faults.md, docs/redaction.md
 	@$(BIN)/python -m tests.faults > docs/faults.md.new
 	@mv docs/faults.md.new docs/faults.md
+	@$(BIN)/python -m tests.redaction_page > docs/redaction.md.new
+	@mv docs/redaction.md.new docs/redaction.md

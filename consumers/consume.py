@@ -79,7 +79,7 @@ async def _consume(
     shown: Shown,
     watchdog: Watchdog,
 ) -> Consumed:
-    topic = await _open_topic(settings)
+    topic = await _open_topic(settings, once=once, stop=stop)
     try:
         if topic is None and not settings.log_file.exists():
             await _wait_for_log(settings, once=once, stop=stop)
@@ -134,12 +134,25 @@ def _both_opened(settings: Settings, is_archive: bool) -> tuple[LogFile, Ledger]
         raise
 
 
-async def _open_topic(settings: Settings) -> KafkaLog | None:
+async def _open_topic(settings: Settings, *, once: bool, stop: asyncio.Event) -> KafkaLog | None:
+    """The topic, as soon as its brokers answer; None for an embedded log, or when asked to stop."""
     if not settings.log or settings.log.startswith("sqlite:"):
         return None
     if not settings.log.startswith("kafka:"):
         raise unknown_address(settings.log)
-    return cast("KafkaLog", await open_log(settings.log))
+    outage = Outage("the brokers answer now: consuming goes on")
+    while not stop.is_set():
+        try:
+            topic = cast("KafkaLog", await open_log(settings.log))
+        except LogUnreachable as wrong:
+            if once:
+                raise
+            outage.met(wrong)
+            await _pause(stop, RETRY_SECONDS)
+        else:
+            outage.over()
+            return topic
+    return None
 
 
 async def _cluster_of(topic: KafkaLog) -> str:

@@ -177,12 +177,12 @@ def _note_mark(snapshot: dict[str, Any], mark: str, observed: Observed) -> None:
     document, data = observed.document, observed.document.data
     snapshot |= {"kind": str(data["kind"]), "scope": str(data["scope"])}
     snapshot["filter"] = int(data["filter"])
+    snapshot["after_version"] = document.version(data.get("after"))
     if mark == "snapshot-begin":
         snapshot["began_at"], snapshot["began_position"] = document.time, observed.position
         return
-    version, after = document.version(data["resource_version"]), document.version(data.get("after"))
+    version = document.version(data["resource_version"])
     if version is None:
         raise ValueError("a list without a resourceVersion")
     snapshot["ended_at"], snapshot["position"] = document.time, observed.position
-    snapshot["resource_version"], snapshot["after_version"] = version, after
-    snapshot["announced"] = int(data["count"])
+    snapshot["resource_version"], snapshot["announced"] = version, int(data["count"])

@@ -58,7 +58,7 @@ class Listing:
 
     def begin(self, *, at: datetime) -> Envelope:
         """The snapshot's begin."""
-        return self._mark("snapshot-begin", at)
+        return self._mark("snapshot-begin", at, **self._checks)
 
     def item(self, raw_item: bytes, *, at: datetime) -> Envelope | None:
         """An item's state; None when it is none of ours, or is told already.
@@ -92,11 +92,15 @@ class Listing:
             self._unchanged.clear()
 
     def end(self, *, at: datetime) -> Envelope:
-        """The snapshot's end."""
-        checks = {"after": self.after} if self.after else {}
-        return self._mark(
-            "snapshot-end", at, count=self.count, resource_version=self.version, **checks
-        )
+        """The snapshot's end; it says how many items could not be read, if any."""
+        told: dict[str, Any] = {"count": self.count, "resource_version": self.version}
+        if unreadable := self.count - len(self.versions):
+            told["unreadable"] = unreadable
+        return self._mark("snapshot-end", at, **told, **self._checks)
+
+    @property
+    def _checks(self) -> dict[str, str]:
+        return {"after": self.after} if self.after else {}
 
     def _mark(self, mark: str, at: datetime, **details: Any) -> Envelope:
         return self.observer.coverage(mark, self.stream, at=at, snapshot=self.id, **details)

@@ -111,6 +111,7 @@ class _Mark(msgspec.Struct):
     resource_version: str | None = None
     seen_at: str | None = None
     after: str | None = None
+    unreadable: int = 0
 
     @property
     def key(self) -> str:
@@ -118,6 +119,9 @@ class _Mark(msgspec.Struct):
 
     @property
     def version(self) -> str:
+        if self.unreadable:
+            # A list with items that nobody could read is no ground to go on from.
+            return ""
         # A list that only checks the watch leaves it where it was.
         version = self.cursor or self.after or self.resource_version or ""
         return version if version.isascii() and version.isdigit() else ""
@@ -135,6 +139,8 @@ class _Gap(msgspec.Struct):
     kind: str = ""
     scope: str = ""
     gap: str = ""
+    last_resource_version: str | None = None
+    last_epoch: int = 0
 
 
 _attributes_decoder = msgspec.json.Decoder(_Attributes)
@@ -150,6 +156,15 @@ class _Watched:
     at: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Gapped:
+    """An open gap and the resourceVersion it began after; epoch 0 when nobody knows."""
+
+    gap: OpenGap
+    epoch: int
+    after: int
+
+
 @dataclass(slots=True)
 class _Tail:
     """What the end of the log tells, the newest record first."""
@@ -161,7 +176,7 @@ class _Tail:
     foreign: str = ""
     standings: dict[str, Standing] = field(default_factory=dict)
     _watched: dict[tuple[str, str, int], _Watched] = field(default_factory=dict)
-    _open: defaultdict[str, list[OpenGap]] = field(default_factory=lambda: defaultdict(list))
+    _open: defaultdict[str, list[_Gapped]] = field(default_factory=lambda: defaultdict(list))
     _closed: set[str] = field(default_factory=set)
 
     @property
@@ -191,7 +206,7 @@ class _Tail:
         if self.newest is None and self.foreign:
             raise _other(self.foreign, self.cluster)
         gapped = {
-            key: Standing(gaps=tuple(gaps))
+            key: Standing(gaps=tuple(gapped.gap for gapped in gaps))
             for key, gaps in self._open.items()
             if gaps and key not in self.standings
         }
@@ -217,7 +232,13 @@ class _Tail:
         watched = self._watched.get((mark.key, document.instance, document.epoch))
         version = max(int(mark.version), watched.version if watched else 0)
         seen_at = watched.at if watched else mark.seen_at or document.time
-        gaps = tuple(self._open[mark.key])
+        # A record may come twice, and late: a gap from before a cursor that was told without one
+        # had been closed.
+        gaps = tuple(
+            gapped.gap
+            for gapped in self._open[mark.key]
+            if gapped.epoch != document.epoch or gapped.after >= int(mark.version)
+        )
         epoch = document.epoch if document.epoch < self.epoch else 0
         return Standing(str(version), seen_at, gaps, refiltered, epoch)
 
@@ -226,7 +247,10 @@ class _Tail:
         if gap.state == "closed":
             self._closed.add(gap.gap)
         elif key in self.wanted - self.standings.keys() and document.id not in self._closed:
-            self._open[key].append(OpenGap(document.id, gap.cause))
+            told = gap.last_resource_version or ""
+            is_known = told.isascii() and told.isdigit() and not gap.last_epoch
+            epoch, after = (document.epoch, int(told)) if is_known else (0, 0)
+            self._open[key].append(_Gapped(OpenGap(document.id, gap.cause), epoch, after))
 
     def _take_watched(self, document: _Attributes) -> None:
         if not document.resourceversion.isdigit():

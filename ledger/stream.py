@@ -30,7 +30,7 @@ REFUSALS_BORNE = 5
 """A starting API server refuses for want of its roles: what was allowed before is tried again."""
 
 ERRORS_BORNE = 3
-"""ERROR lines, other than 410, at one cursor; then only a list can get past it."""
+"""ERROR lines, other than 410, at one cursor; only a list gets past it then."""
 
 LINE_GAPS = 20
 """Unreadable lines that get a gap each, until a list closes them; more are only counted."""
@@ -94,14 +94,10 @@ class StreamObserver:
         self.cursor, self._told_at = standing.cursor, standing.seen_at
         self.gaps, self._reached = list(standing.gaps), standing.cursor
         self._epoch = standing.epoch or self.observer.epoch
+        self.is_doubtful = bool(self.cursor)  # It may have been restored while nobody watched.
         resumes = not self.needs_list and not standing.refiltered
-        yield self.observer.coverage(
-            "stream-start",
-            self.stream,
-            at=at,
-            mode="resumed" if resumes else "listed",
-            cursor=self.cursor if resumes else None,
-        )
+        mode, cursor = ("resumed", self.cursor) if resumes else ("listed", None)
+        yield self.observer.coverage("stream-start", self.stream, at=at, mode=mode, cursor=cursor)
         if standing.refiltered:
             yield from self.lose("filter-changed", at=at)
         if self._is_of_the_past:

@@ -92,6 +92,8 @@ class Watching:
     async def until(self, true: Callable[[list[Told]], bool]) -> list[Told]:
         """What was told, as soon as it is as asked for."""
         deadline = time.monotonic() + PATIENCE_SECONDS
+        # Whoever asks again and again gives the others their turn.
+        await asyncio.sleep(0.002)
         while not true(found := await told(self.log)):
             if self.task.done():
                 self.task.result()

@@ -77,6 +77,18 @@ class Checked:
         self.lost = [parse(value) for value in self.made.records.lost]
         self.happened = self.made.faults.happened
 
+    @property
+    def owed(self) -> set[str]:
+        """Objects with a state that the log has lost. It comes back when a list tells all again,
+        which a living process does but once a day; until then its hole stays open.
+        """
+        held = {(row["uid"], row["version"]) for row in self.seen}
+        return {
+            document.objectuid
+            for document in self.lost
+            if document.objectuid and (document.objectuid, document.version_number) not in held
+        }
+
     def check(self) -> list[str]:
         """Everything; the sentences of what is wrong."""
         if self.rows["rejects"]:
@@ -101,7 +113,7 @@ class Checked:
             if row["deleted_how"] is None
         }
         for uid in live.keys() | held.keys():
-            if live.get(uid) != held.get(uid):
+            if live.get(uid) != held.get(uid) and uid not in self.owed:
                 self.wrong.append(f"end: {uid} is {live.get(uid)}, the ledger has {held.get(uid)}")
 
     def _check_claims(self) -> None:
@@ -199,7 +211,10 @@ class Checked:
         )  # fmt: skip
 
     def _is_hole(self, document: Document) -> bool:
-        return (document.instance, document.sequence) in self._holes()
+        # What vanishes from the very end of a process leaves no hole in its count; the positions of
+        # a real log tell of it, which this one has none of.
+        number = (document.instance, document.sequence)
+        return number in self._holes() or number not in self.made.records.lost_numbers()
 
     def _holes(self) -> set[tuple[str, int]]:
         """The numbers that the ledger says are missing."""
@@ -220,7 +235,7 @@ class Checked:
             reasons = REASONS.get(gap["cause"], set())
             if not reasons & self.happened.keys():
                 self.wrong.append(f"false alarm: {gap}")
-            if gap["closed_at"] is None:
+            if gap["closed_at"] is None and not (gap["cause"] == "sequence-jump" and self.owed):
                 self.wrong.append(f"open: {gap}")
         told = self._holes()
         missing = self.made.records.lost_numbers()

@@ -308,6 +308,8 @@ class KafkaLog:
 
     async def _withheld(self, consumer: Any, after: Position) -> LogUnreachable:
         _, end = await self._bounds(consumer)
+        if end - 1 <= after:
+            return LogUnreachable(f"Kafka does not answer a read of topic {self._address.topic}")
         return LogUnreachable(
             f"topic {self._address.topic} ends at record {end - 1}, but its broker sends none "
             f"after {after}",

@@ -16,6 +16,7 @@ where listed.snapshot = :id
       and told.resource_version = listed.resource_version
       and (
         told.snapshot is null
+        or snapshots.after_version is null
         or (
           snapshots.complete = 1
           and snapshots.resource_version <= :resource_version
