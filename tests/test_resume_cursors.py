@@ -216,6 +216,47 @@ async def test_a_gap_that_a_snapshot_ended_is_none_of_ours_even_if_nobody_said_s
     assert (await story.resume()).cursors == {PODS.key: Standing("30", at(3))}
 
 
+async def test_a_gap_that_comes_twice_and_late_was_closed_long_ago(
+    one: Observer, two: Observer
+) -> None:
+    story = Story().end(one, PODS, "9")
+    late = one.gap(PODS, at=story.tick(), cause="forbidden", last_resource_version="9")
+    story.envelopes.append(late)
+    story.close(one, PODS, late.id).end(two, PODS, "20").envelopes.append(late)
+    assert (await story.resume()).cursors == {PODS.key: Standing("20", at(4))}
+
+
+async def test_a_gap_after_the_cursor_is_still_open(one: Observer, two: Observer) -> None:
+    story = Story().beat(two, {PODS: "20"})
+    opened = one.gap(PODS, at=story.tick(), cause="forbidden", last_resource_version="20")
+    story.envelopes.append(opened)
+    expected = Standing("20", at(1), (OpenGap(opened.id, "forbidden"),))
+    assert (await story.resume()).cursors == {PODS.key: expected}
+
+
+async def test_a_list_with_items_that_nobody_could_read_is_no_ground_to_go_on_from(
+    one: Observer,
+) -> None:
+    story = Story().beat(one, {PODS: "9"})
+    gap = story.gap(one, PODS, "decode")
+    part = {"snapshot": "s", "count": 3, "resource_version": "30", "unreadable": 1}
+    story.begin(one, PODS)._cover(one, "snapshot-end", PODS, **part)
+    expected = Standing("9", at(1), (OpenGap(gap, "decode"),))
+    assert (await story.resume()).cursors == {PODS.key: expected}
+
+
+async def test_a_cursor_of_an_epoch_that_has_ended_is_marked(one: Observer) -> None:
+    story = Story().beat(one, {PODS: "90", STATEFUL_SETS: "80"})
+    one.epoch = 2
+    story.end(one, PODS, "30")
+    resume = await story.resume(PODS, STATEFUL_SETS)
+    assert resume.epoch == 2
+    assert resume.cursors == {
+        PODS.key: Standing("30", at(2)),
+        STATEFUL_SETS.key: Standing("80", at(1), epoch=1),
+    }
+
+
 async def test_a_gap_from_the_very_start_is_known_too(one: Observer) -> None:
     story = Story().start(one, PODS)
     gap = story.gap(one, PODS, "forbidden")
