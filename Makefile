@@ -5,6 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+WORKERS ?= 2
 
 .PHONY: help demo test lint bench acceptance docs
 .DEFAULT_GOAL := help
@@ -24,7 +25,7 @@ demo: $(BIN)/.installed  ## Replay a recorded cluster, show its history, serve i
 
 test: $(BIN)/.installed  ## Run every test that can run here (ARGS are pytest's)
 	@$(BIN)/python -m tests.lab.build all || test -z "$$ROLLOUT_LEDGER_REQUIRE_REAL"
-	@$(BIN)/python -m pytest -m "not acceptance" $(ARGS)
+	@$(BIN)/python -m pytest -m "not acceptance" --numprocesses=$(WORKERS) --dist=loadfile $(ARGS)
 
 lint: $(BIN)/.installed  ## ruff, mypy --strict, import-linter, the sizes of style
 	@$(BIN)/ruff check .

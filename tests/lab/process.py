@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +21,9 @@ from pathlib import Path
 
 LEASH = 'read -r released; [ "$released" ] || kill -s KILL -- "-$1"'
 POLL_SECONDS = 0.02
+FIRST_PORT = 20_000
+STRETCH_PORTS = 1_500
+PORT_STRETCHES = 8
 
 
 class LabError(Exception):
@@ -99,15 +103,25 @@ class Process:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different loopback ports that nobody listened on a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Different loopback ports that nobody listened on a moment ago.
+
+    They lie below those that the system gives to outgoing connections, which would take the port of
+    a server while it restarts; each worker of a parallel run has a stretch of its own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + worker % PORT_STRETCHES * STRETCH_PORTS
+    found: list[int] = []
+    for port in random.SystemRandom().sample(range(first, first + STRETCH_PORTS), STRETCH_PORTS):
+        if len(found) == count:
+            break
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+    return found
 
 
 def answers(port: int) -> bool:
