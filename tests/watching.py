@@ -32,7 +32,7 @@ from tests.recorded import KEY, KEY_ID, folded
 SPEED = 200.0
 """Seconds of a test's watcher in one real second."""
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 IMPATIENT = Deadlines(
     connect_seconds=0.3, read_seconds=0.3, answer_seconds=0.5, idle_seconds=0.2, login_seconds=5.0
 )

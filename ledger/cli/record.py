@@ -245,7 +245,8 @@ def _log_to_stderr() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Whatever stderr is when something is said, not what it was when this was set up.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 
