@@ -87,7 +87,7 @@ async def test_history_as_json_is_what_the_command_reads(datasette: Any) -> None
     assert [row["number"] for row in rows] == list(range(12, 0, -1))
 
 
-async def test_nothing_can_be_written(datasette: Any) -> None:
+async def test_datasette_1_0a_writes_reach_nothing(datasette: Any) -> None:
     for statement in ("delete from revisions", "create table t (x)", "pragma user_version = 3"):
         answer = await datasette.client.get("/ledger.json", params={"sql": statement})
         assert answer.status_code == 400, statement
@@ -95,18 +95,20 @@ async def test_nothing_can_be_written(datasette: Any) -> None:
         await datasette.get_database("ledger").execute("insert into rejects values (1,'',1,'')")
 
 
-async def test_a_memory_bomb_is_refused(datasette: Any) -> None:
+async def test_datasette_time_limit_bounds_no_memory_so_a_bomb_is_refused(datasette: Any) -> None:
     bomb = "select hex(randomblob(4e8))"
     answer = await datasette.client.get("/ledger.json", params={"sql": bomb})
     assert (answer.status_code, answer.json()["error"]) == (400, "string or blob too big")
 
 
 @pytest.mark.parametrize("path", ["/\\example.com", "/%5Cexample.com", "/ledger%5c"])
-async def test_a_backslash_in_a_path_is_no_page(datasette: Any, path: str) -> None:
+async def test_datasette_2680_a_backslash_in_a_path_is_no_page(datasette: Any, path: str) -> None:
     assert (await datasette.client.get(path)).status_code == 404
 
 
-async def test_new_rows_show_without_a_restart(demo: Path, tmp_path: Path) -> None:
+async def test_datasette_2024_a_live_wal_shows_new_rows_without_a_restart(
+    demo: Path, tmp_path: Path
+) -> None:
     path = folded(values_of(demo)[:200], tmp_path / "ledger.db")
     served = build_datasette(path)
     await served.invoke_startup()

@@ -72,7 +72,7 @@ async def test_a_name_that_strangers_may_own_is_turned_away(host: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/\\example.com", "/%5Cexample.com", "/ledger%5c"])
-async def test_a_backslash_is_no_page(path: str) -> None:
+async def test_datasette_2680_a_backslash_is_no_page(path: str) -> None:
     assert (await asked(path))[0] == 404
 
 

@@ -84,7 +84,7 @@ async def test_the_settings_are_those_of_the_design(datasette: Any) -> None:
     assert {name: told[name] for name in SETTINGS} == SETTINGS
 
 
-async def test_the_file_itself_cannot_be_fetched(datasette: Any) -> None:
+async def test_datasette_default_download_is_off(datasette: Any) -> None:
     assert (await datasette.client.get("/ledger.db")).status_code == 403
 
 
