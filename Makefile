@@ -25,7 +25,7 @@ demo: $(BIN)/.installed  ## Replay a recorded cluster, show its history, serve i
 
 test: $(BIN)/.installed  ## Run every test that can run here (ARGS are pytest's)
 	@$(BIN)/python -m tests.lab.build all || test -z "$$ROLLOUT_LEDGER_REQUIRE_REAL"
-	@$(BIN)/python -m pytest -m "not acceptance" --numprocesses=$(WORKERS) --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not acceptance" --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(BIN)/.installed  ## ruff, mypy --strict, import-linter, the sizes of style
 	@$(BIN)/ruff check .

@@ -1,8 +1,8 @@
 """Faults of what we build on, each by its number or name: that they do not reach us.
 
 The Kafka client's are in test_known_faults_kafka.py, Datasette's (test_datasette_…) with its pages.
-Where a fault is still there in the library
-and can be shown cheaply, it is shown, so that a release without it is noticed.
+Where a fault is still there in the library and can be shown cheaply, it is shown, so that a release
+without it is noticed.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from ledger.errors import LogUnusable
 from ledger.log.memory import MemoryLog
 from ledger.model import KIND_BY_PLURAL, NOWHERE, timestamp
 from ledger.observe import Stream
+from ledger.pace import Pace
 from ledger.replay import Replayed, read_recording, replay
 from tests.fake_api import CLUSTER, answering, saying
 from tests.recorded import values_of
@@ -149,7 +150,8 @@ async def test_a_live_watch_of_the_same_bytes_gives_the_same_states(tmp_path: Pa
             api.faults["watch", plural].append(saying(*lines.get(plural, []), then="silence"))
         streams = [Stream(KIND_BY_PLURAL[plural], "*") for plural in lists]
         expected = _states([parse(value) for value in values_of(path)])
-        async with watching(cluster, streams) as watch:
+        # In real time: a fake hour would pass, and the lists that check a watch would find nothing.
+        async with watching(cluster, streams, pace=Pace()) as watch:
             await watch.until(
                 lambda found: sum(words[0] in FACTS for words in found) >= len(expected)
             )

@@ -40,6 +40,7 @@ with LogFile.open(Path(sys.argv[1]), writable=False) as source:
 with LogFile.open(Path(sys.argv[2]), writable=True) as log:
     for value in values[log.head() + 1 :]:
         print(log.append([value]), flush=True)
+        time.sleep(0.02)
 """
 
 
