@@ -3,7 +3,8 @@
 A list that is complete (as many kept objects as it announced) names every object of its kind and
 scope at its resourceVersion: by a state of its own, or by its uid where nothing has changed since
 the same watcher told its state. Whatever was alive before and is not named was deleted in between:
-the time is an interval, from when it was last seen to the snapshot. An incomplete snapshot proves
+the time is an interval, from when the newest list that names it was asked for (or its creation) to
+the snapshot, since a watch may tell late that it lived. An incomplete snapshot proves
 nothing. (client-go calls this DeletedFinalStateUnknown.)
 """
 

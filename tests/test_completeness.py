@@ -260,3 +260,24 @@ def test_a_lost_state_keeps_its_hole_open_until_it_is_told_again(tmp_path: Path)
     path = folded([*values, story.values[lost]], tmp_path / "late.db")
     assert asked(path, "select count(*) from gaps") == [(0,)]
     assert asked(path, "select max(unheld) from snapshots") == [(0,)]
+
+
+def test_every_gap_is_told_in_words(tmp_path: Path) -> None:
+    story = Story()
+    story.start(SETS)
+    story.list(SETS, 10, a_set_at(5, 1))
+    story.state(SETS.kind, a_set_at(20, 4))
+    checked(story, 40, 20, {"u-1": "20"}, missed=a_set("u-2", 15, "db"))
+    story.keep(story.observer.gap(SETS, at=story.tick(), cause="forbidden"))
+    values = [value for index, value in enumerate(story.values) if index != 1]
+    reader = LocalReader(folded(values, tmp_path / "l.db"))
+    told = {row["cause"]: row["story"] for row in reader.query("not_recorded", {})}
+    assert told == {
+        "sequence-jump": "1 records of watcher feed0001 never arrived, from number 2 on",
+        "generation-jump": "2 spec writes of web were not seen: generation 1 to 4",
+        "relist-mismatch": "a list shows changes of statefulsets that the watch never told: "
+        "1 changed, 0 deleted",
+        "forbidden": "statefulsets were not watched since 2026-11-01T09:00:10.000000Z: forbidden",
+    }
+    summaries = {row["summary"] for row in reader.query("changes", {}) if row["what"] == "gap"}
+    assert summaries == set(told.values())

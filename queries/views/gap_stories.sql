@@ -5,7 +5,7 @@ select
   case cause
     when 'generation-jump' then (detail ->> 'missed') || ' spec writes of ' || (detail ->> 'name')
       || ' were not seen: generation ' || (detail ->> 'from') || ' to ' || (detail ->> 'to')
-    when 'sequence-jump' then (detail ->> 'last') - (detail ->> 'first') + 1
+    when 'sequence-jump' then ((detail ->> 'last') - (detail ->> 'first') + 1)
       || ' records of watcher ' || (detail ->> 'instance') || ' never arrived, from number '
       || (detail ->> 'first') || ' on'
     when 'relist-mismatch' then 'a list shows changes of ' || kind || ' that the watch never told: '
