@@ -7,10 +7,10 @@ the watcher has already written them. Either way the ledger has one writer, this
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from consumers.archive import Archive
 from consumers.follow import Follower
@@ -29,6 +29,8 @@ from ledger.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from ledger.log.kafka import KafkaLog
+
+Made = TypeVar("Made")
 
 IDLE_SECONDS = 0.02
 """How often the head of the embedded log is looked at: a cheap read, well inside the 25 ms that lag
@@ -109,19 +111,9 @@ async def _opened(
 ) -> tuple[LogFile, Ledger] | None:
     """Both files, as soon as the disk lets them be opened; None when asked to stop before."""
     outage = Outage("the files can be opened now: consuming goes on")
-    while not stop.is_set():
-        try:
-            # A thread, since a migration may take its time.
-            opened = await asyncio.to_thread(_both_opened, settings, is_archive)
-        except LedgerError as wrong:
-            if once or not wrong.retriable:
-                raise
-            outage.met(wrong)
-            await _pause(stop, RETRY_SECONDS)
-        else:
-            outage.over()
-            return opened
-    return None
+    # A thread, since a migration may take its time.
+    attempt = partial(asyncio.to_thread, _both_opened, settings, is_archive)
+    return await _patiently(attempt, outage, once=once, stop=stop)
 
 
 def _both_opened(settings: Settings, is_archive: bool) -> tuple[LogFile, Ledger]:
@@ -141,17 +133,28 @@ async def _open_topic(settings: Settings, *, once: bool, stop: asyncio.Event) ->
     if not settings.log.startswith("kafka:"):
         raise unknown_address(settings.log)
     outage = Outage("the brokers answer now: consuming goes on")
+    topic = await _patiently(partial(open_log, settings.log), outage, once=once, stop=stop)
+    return cast("KafkaLog | None", topic)
+
+
+async def _patiently(
+    attempt: Callable[[], Awaitable[Made]], outage: Outage, *, once: bool, stop: asyncio.Event
+) -> Made | None:
+    """What the attempt gives, tried again while what is wrong may pass; None when asked to stop.
+
+    Raises what does not pass, and with `once` whatever it is.
+    """
     while not stop.is_set():
         try:
-            topic = cast("KafkaLog", await open_log(settings.log))
-        except LogUnreachable as wrong:
-            if once:
+            made = await attempt()
+        except LedgerError as wrong:
+            if once or not wrong.retriable:
                 raise
             outage.met(wrong)
             await _pause(stop, RETRY_SECONDS)
         else:
             outage.over()
-            return topic
+            return made
     return None
 
 
