@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from consumers.archive import Archive
 from consumers.follow import Follower
 from consumers.outage import Outage
+from consumers.rebuild import rebuild
 from ledger.envelope import parse
 from ledger.errors import LedgerError, LogUnreachable, LogUnusable, PoisonRecord
 from ledger.health import Shown, showing
@@ -22,6 +24,7 @@ from ledger.log import open_log, unknown_address
 from ledger.log.sqlite import LogFile
 from ledger.metrics import Consuming, Exposition, of_consumer
 from ledger.model import Position, utc_now
+from ledger.notices import note
 from ledger.observe import local_gap
 from ledger.settings import Settings
 from ledger.store import Ledger
@@ -120,10 +123,27 @@ def _both_opened(settings: Settings, is_archive: bool) -> tuple[LogFile, Ledger]
     file = settings.log_file
     log_file = LogFile.create(file) if is_archive else LogFile.open(file, writable=False)
     try:
-        return log_file, Ledger.open(settings.ledger_path)
+        return log_file, _current(log_file, settings.ledger_path)
     except BaseException:
         log_file.close()
         raise
+
+
+def _current(log_file: LogFile, path: Path) -> Ledger:
+    """The ledger, folded again first when an earlier release has folded it."""
+    ledger = Ledger.open(path)
+    try:
+        follower = Follower(log_file, ledger)
+        if not follower.is_outdated():
+            return ledger
+        follower.verify_continuity()
+    except BaseException:
+        ledger.close()
+        raise
+    ledger.close()
+    note("this release tells more than the one that made the ledger: folding the log again")
+    rebuild(log_file, path)
+    return Ledger.open(path)
 
 
 async def _open_topic(settings: Settings, *, once: bool, stop: asyncio.Event) -> KafkaLog | None:

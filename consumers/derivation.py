@@ -120,7 +120,6 @@ class Derivation:
                 self._identity(entry, is_shared=numbers[entry.number] > 1)
                 | {"workload_uid": window.workload["uid"]}
                 | self._story(entry, placed, trigger, known, window)
-                | {"status": _status(trigger, placed, window, is_last=entry is window.entries[-1])}
                 | self._fate_columns(fate, entry.template_id)
             )
 
@@ -256,21 +255,6 @@ def _placement_below(window: _Window) -> Placement:
     return Placement(generation)
 
 
-def _status(trigger: Trigger, placed: Placement, window: _Window, *, is_last: bool) -> str:
-    if placed.is_run_own and window.runs[placed.run].settled:
-        return "complete"
-    if trigger in ("found", "adopted") and not placed.is_run_own:
-        return "unobserved"
-    if not is_last:
-        return "superseded"
-    if window.workload["object_deleted_at"] is not None:
-        return "deleted"
-    newest = window.states[-1] if window.states else None
-    if newest and (newest.strategy == "OnDelete" or newest.update_partition > 0):
-        return "staged"
-    return "progressing"
-
-
 def _intent(write: Write | None) -> Mapping[str, Any]:
     # Annotations are copied and linger: an intent counts only in the state where it first appears.
     if write is None or write.after.undo_annotation == write.before.undo_annotation:
@@ -306,7 +290,6 @@ def _unseen_row(window: _Window, number: int, label: str) -> dict[str, Any]:
         "name": "",
         "trigger": "unseen",
         "summary": "nobody was watching",
-        "status": "unobserved",
         "change_cause_state": "none",
         "observed_at": above.observed_at,
         "restorable": 0,

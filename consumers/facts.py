@@ -14,6 +14,8 @@ from ledger.canonical import digest, normal_template, to_bytes
 from ledger.envelope import DEPTH_LIMIT, nests_deeper
 from ledger.errors import PoisonRecord
 from ledger.keep import controller_of
+from ledger.rollout.raw import mapping, number, text
+from ledger.rollout.sets import SetStatus
 
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 UNDO_ANNOTATION = "rollout-ledger/undo"
@@ -50,12 +52,19 @@ class RevisionFacts:
     change_cause: str | None
 
 
-def set_facts(raw_set: Mapping[str, Any]) -> SetFacts:
-    """The facts of a StatefulSet. Raises PoisonRecord for what no API server serves."""
+def set_facts(raw_set: Mapping[str, Any], status: SetStatus) -> SetFacts:
+    """The facts of a StatefulSet whose status is known. Raises PoisonRecord for what no API server
+    serves.
+    """
     try:
-        return _set_facts(raw_set)
+        return _set_facts(raw_set, status)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as wrong:
         raise PoisonRecord(f"not a StatefulSet: {type(wrong).__name__} {wrong}") from None
+
+
+def spec_of(raw_set: Mapping[str, Any]) -> dict[str, Any]:
+    """A StatefulSet's spec without its pod template."""
+    return {name: value for name, value in raw_set["spec"].items() if name != "template"}
 
 
 def revision_facts(raw_revision: Mapping[str, Any]) -> RevisionFacts:
@@ -64,9 +73,9 @@ def revision_facts(raw_revision: Mapping[str, Any]) -> RevisionFacts:
         metadata = raw_revision["metadata"]
         owner = controller_of(raw_revision) or {}
         return RevisionFacts(
-            number=_number(raw_revision.get("revision", 0)),
-            owner_uid=_text(owner.get("uid", "")),
-            owner_name=_text(owner.get("name", "")),
+            number=number(raw_revision.get("revision", 0)),
+            owner_uid=text(owner.get("uid", "")),
+            owner_name=text(owner.get("name", "")),
             change_cause=_annotation(metadata, CHANGE_CAUSE),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as wrong:
@@ -113,8 +122,8 @@ def template_facts(template: Mapping[str, Any]) -> TemplateFacts:
         c for part in lists if isinstance(part, list) for c in part if isinstance(c, dict)
     ]
     images = [f"{c.get('name', '')}={c.get('image', '')}" for c in containers]
-    text = to_bytes(template).decode()
-    return TemplateFacts(digest(template), text, " ".join(images), _redaction_key(text))
+    content = to_bytes(template).decode()
+    return TemplateFacts(digest(template), content, " ".join(images), _redaction_key(content))
 
 
 def spec_managers(raw_set: Mapping[str, Any]) -> str:
@@ -130,68 +139,52 @@ def spec_managers(raw_set: Mapping[str, Any]) -> str:
     return to_bytes(kept).decode()
 
 
-def _set_facts(raw_set: Mapping[str, Any]) -> SetFacts:
+def _set_facts(raw_set: Mapping[str, Any], status: SetStatus) -> SetFacts:
     metadata, spec = raw_set["metadata"], raw_set["spec"]
-    for part in (metadata.get("labels"), spec.get("selector")):
-        if part is not None and not isinstance(part, dict):
-            raise TypeError("labels and selector are maps")
-    status = raw_set.get("status") or {}
-    strategy = spec.get("updateStrategy") or {}
-    rolling = strategy.get("rollingUpdate") or {}
+    mapping(metadata.get("labels"))
+    mapping(spec.get("selector"))
     return SetFacts(
-        generation=_number(metadata.get("generation", 0)),
+        generation=status.generation,
         change_cause=_annotation(metadata, CHANGE_CAUSE),
         undo_annotation=_annotation(metadata, UNDO_ANNOTATION),
-        observed_generation=_number(status.get("observedGeneration", 0)),
-        current_revision=_text(status.get("currentRevision", "")),
-        update_revision=_text(status.get("updateRevision", "")),
-        settled=_is_settled(metadata, spec, status),
-        replicas=_number(spec.get("replicas", 1)),
-        strategy=_text(strategy.get("type", "RollingUpdate")),
-        update_partition=_number(rolling.get("partition", 0)),
-        history_limit=_number(spec.get("revisionHistoryLimit", DEFAULT_HISTORY_LIMIT)),
-        terminating=bool(metadata.get("deletionTimestamp")),
+        observed_generation=status.observed_generation,
+        current_revision=status.current_revision,
+        update_revision=status.update_revision,
+        settled=_is_settled(status),
+        replicas=status.replicas,
+        strategy=status.strategy,
+        update_partition=status.update_partition,
+        history_limit=number(spec.get("revisionHistoryLimit", DEFAULT_HISTORY_LIMIT)),
+        terminating=status.terminating,
     )
 
 
-def _is_settled(
-    metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]
-) -> bool:
-    """Every pod is on the update revision and ready (stateful_set_utils.go, completeRollingUpdate).
+def _is_settled(status: SetStatus) -> bool:
+    """Every pod is on the update revision and available, as the controller counts them
+    (stateful_set_utils.go, completeRollingUpdate).
 
     currentRevision alone is no proof: after a revert it equals updateRevision while a pod is stuck
     on the bad one (kubernetes#67250), so the counters must agree too.
     """
-    wanted = spec.get("replicas", 1)
+    # Servers that do not count the available pods have no minReadySeconds either.
+    counted = status.available_pods is not None or status.min_ready_seconds
+    available = (status.available_pods or 0) if counted else status.ready_pods
     return bool(
-        status.get("observedGeneration", 0) == metadata.get("generation", 0)
-        and status.get("updateRevision")
-        and status.get("currentRevision") == status.get("updateRevision")
-        and status.get("replicas", 0) == wanted
-        and status.get("readyReplicas", 0) == wanted
-        and status.get("updatedReplicas", 0) == wanted
+        status.observed_generation == status.generation
+        and status.update_revision
+        and status.current_revision == status.update_revision
+        and status.pods == status.replicas
+        and status.ready_pods == status.replicas
+        and available == status.replicas
+        and status.updated_pods == status.replicas
     )
 
 
 def _annotation(metadata: Mapping[str, Any], name: str) -> str | None:
     value = (metadata.get("annotations") or {}).get(name)
-    return None if value is None else _text(value)
+    return None if value is None else text(value)
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, found {type(value).__name__}")
-    return value
-
-
-def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"expected a number, found {type(value).__name__}")
-    if not -(2**62) < value < 2**62:
-        raise ValueError("number out of range")
-    return value
-
-
-def _redaction_key(text: str) -> str | None:
-    _, found, rest = text.partition("redacted:")
+def _redaction_key(raw_template: str) -> str | None:
+    _, found, rest = raw_template.partition("redacted:")
     return rest.partition(":")[0] if found else None

@@ -34,6 +34,14 @@ class Fates:
         scene = self._scene(workload_uid, facts) if facts["deleted_at"] is not None else None
         return fate_of(facts, workload_uid, scene)
 
+    def decided_by(self, workload_uid: str, seen_at: str) -> list[str]:
+        """The uids of the incarnation's pruned revisions whose reason may rest on a state of the
+        set that was seen at that time.
+        """
+        since = timestamp(parse_timestamp(seen_at) - SLACK)
+        key = {"workload_uid": workload_uid, "since": since}
+        return [row["revision_uid"] for row in self.ledger.rows("fold/pruned_near", key)]
+
     def _scene(self, workload_uid: str, facts: dict[str, Any]) -> Scene:
         workload = self.ledger.row("fold/workload", {"uid": workload_uid})
         object_id = workload["object_id"] if workload else None

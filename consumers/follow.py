@@ -16,9 +16,13 @@ from consumers.comparisons import Comparisons
 from consumers.coverage import Coverage
 from consumers.generation_jumps import GenerationJumps
 from consumers.observations import Observations
+from consumers.pods import Pods
 from consumers.projection import Projection, Touched
+from consumers.refusals import Refusals
 from consumers.revisions import Revisions
+from consumers.rollouts import Rollouts
 from consumers.snapshots import Snapshots
+from consumers.volumes import Volumes
 from consumers.withheld import Withheld
 from ledger.envelope import Document, parse
 from ledger.errors import LogTruncated, OtherCluster, PoisonRecord
@@ -26,6 +30,10 @@ from ledger.model import NOWHERE, Position, Record
 from ledger.store import Ledger, Progress
 
 BATCH_RECORDS = 500
+EDITION = 2
+"""Raised whenever the same records would give other rows: a ledger folded by an earlier edition is
+folded again.
+"""
 
 
 class Readable(Protocol):
@@ -57,6 +65,10 @@ class Follower:
             GenerationJumps(self.ledger),
             Withheld(self.ledger),
             Revisions(self.ledger, self._touched),
+            Pods(self.ledger, self._touched),
+            Refusals(self.ledger, self._touched),
+            Rollouts(self.ledger, self._touched),
+            Volumes(self.ledger, self._touched),
         )
 
     def verify_continuity(self) -> None:
@@ -82,6 +94,11 @@ class Follower:
                 "`rollout-ledger rebuild`",
             )
 
+    def is_outdated(self) -> bool:
+        """Whether an earlier edition of the fold made this ledger."""
+        row = self.ledger.row("fold/edition", {})
+        return self.ledger.progress().position >= 0 and (row is None or row["fold"] != EDITION)
+
     def catch_up(self) -> int:
         """Fold everything the log holds; how many records that were."""
         folded = 0
@@ -101,6 +118,8 @@ class Follower:
             return 0
         try:
             with self.ledger.transaction():
+                if before.position < 0:
+                    self.ledger.run("fold/set_edition", {"edition": EDITION})
                 self.ledger.advance(before, self._fold(records, before))
         except BaseException:
             self._observations.forget()
@@ -118,6 +137,7 @@ class Follower:
             if document is not None:
                 cluster = cluster or document.source.removeprefix("/clusters/")
                 now = max(now, document.time)
+        self._touched.now = now
         self._settle()
         pairs = zip(records, entries, strict=True)
         self.ledger.insert("leaves", [(record.position, entry) for record, entry in pairs])

@@ -16,7 +16,8 @@ from consumers.projection import Observed, Touched
 from consumers.sequences import Sequences
 from ledger.envelope import Document
 from ledger.keep import controller_of
-from ledger.model import ObjectRef, Position, Record, epoch_of, parse_timestamp, timestamp
+from ledger.model import ObjectRef, Position, Record, epoch_of
+from ledger.rollout.raw import server_time
 from ledger.store import Ledger
 
 CACHED_OBJECTS = 20_000
@@ -230,16 +231,6 @@ def _owner_uid(raw_object: Any) -> str | None:
         controller = controller_of(raw_object)
         return str(controller["uid"]) if controller else None
     except (KeyError, TypeError, AttributeError):
-        return None
-
-
-def server_time(raw: Any) -> str | None:
-    """A time of the API server (whole seconds) spelt like ours, so that both sort together; None
-    when it is none.
-    """
-    try:
-        return timestamp(parse_timestamp(raw))
-    except (TypeError, ValueError, AttributeError):
         return None
 
 

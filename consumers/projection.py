@@ -59,7 +59,26 @@ class Touched:
     baselines: set[tuple[str, str]] = field(default_factory=set)
     """(kind, scope) of snapshots that became complete."""
 
+    numbers: dict[str, int] = field(default_factory=dict)
+    """The lowest revision number derived anew, by the workload's uid."""
+
+    moments: dict[str, str] = field(default_factory=dict)
+    """The earliest time at which something about a workload's pods or spec turned out to be
+    otherwise, by its uid.
+    """
+
+    now: str = ""
+    """The greatest record time so far."""
+
+    def at(self, workload_uid: str, moment: str) -> None:
+        """Something that happened to a workload at that time is news."""
+        known = self.moments.get(workload_uid)
+        if known is None or moment < known:
+            self.moments[workload_uid] = moment
+
     def clear(self) -> None:
         """Begin the next batch."""
         self.existence.clear()
         self.baselines.clear()
+        self.numbers.clear()
+        self.moments.clear()

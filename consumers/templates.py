@@ -34,7 +34,7 @@ class Templates:
                 "redaction_key": facts.redaction_key,
             }
             self._ids[facts.digest] = row["id"] if row else self.ledger.add("templates", columns)
-            _bound(self._ids)
+            bound(self._ids)
         return self._ids[facts.digest]
 
     def load(self, template_id: int) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Templates:
         if template_id not in self._loaded:
             row = self.ledger.row("fold/template", {"id": template_id})
             self._loaded[template_id] = from_bytes(row["template"].encode()) if row else {}
-            _bound(self._loaded)
+            bound(self._loaded)
         return self._loaded[template_id]
 
     def is_whole(self, template_id: int) -> bool:
@@ -60,6 +60,7 @@ class Templates:
         self._loaded.clear()
 
 
-def _bound(cache: dict[Any, Any]) -> None:
+def bound(cache: dict[Any, Any]) -> None:
+    """Drop the oldest entries of a cache that has grown too large."""
     while len(cache) > CACHED_TEMPLATES:
         del cache[next(iter(cache))]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from consumers.facts import SetFacts
-from consumers.observations import server_time
 from ledger.canonical import to_bytes
 from ledger.envelope import Document
+from ledger.rollout.raw import server_time
+from ledger.rollout.sets import SetStatus
 from ledger.store import Ledger
 
 TEAM_LABELS = ("app.kubernetes.io/part-of", "team", "owner")
@@ -22,7 +23,7 @@ class Workloads:
 
     ledger: Ledger
 
-    def see(self, document: Document, facts: SetFacts) -> None:
+    def see(self, document: Document, facts: SetFacts, status: SetStatus) -> None:
         """The newest state of an incarnation."""
         metadata, spec = document.data["metadata"], document.data["spec"]
         labels = metadata.get("labels") or {}
@@ -45,7 +46,8 @@ class Workloads:
                 "labels": to_bytes(labels).decode(),
                 "selector": to_bytes(spec.get("selector") or {}).decode(),
                 "team": next((labels[name] for name in TEAM_LABELS if name in labels), None),
-            },
+            }
+            | _status_columns(status),
         )
 
     def expect(self, uid: str, namespace: str, name: str, seen_at: str) -> None:
@@ -97,6 +99,24 @@ class Workloads:
                 }
             ],
         )
+
+
+def _status_columns(status: SetStatus) -> dict[str, Any]:
+    return {
+        "has_rolling_update": int(status.has_rolling_update),
+        "max_unavailable": status.max_unavailable,
+        "pod_management": status.pod_management,
+        "ordinals_start": status.ordinals_start,
+        "min_ready_seconds": status.min_ready_seconds,
+        "when_deleted": status.when_deleted,
+        "when_scaled": status.when_scaled,
+        "pods": status.pods,
+        "ready_pods": status.ready_pods,
+        "available_pods": status.available_pods,
+        "current_pods": status.current_pods,
+        "updated_pods": status.updated_pods,
+        "terminating": int(status.terminating),
+    }
 
 
 _UNKNOWN: Mapping[str, Any] = {

@@ -10,6 +10,24 @@ from ledger import sql
 
 ASIDE = ("workload_uid", "revision_uid", "basis", "position")
 ASIDE_TOO: dict[str, tuple[str, ...]] = {
+    "rollout_history": (
+        "namespace",
+        "workload",
+        "number",
+        "label",
+        "from_number",
+        "trigger",
+        "finished_at",
+        "ended_at",
+        "wanted",
+        "targeted",
+        "updated",
+        "blocking_message",
+        "blocking_since",
+        "trap",
+        "revision_name",
+        "min_ready_seconds",
+    ),
     "history": (
         "label",
         "name",

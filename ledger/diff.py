@@ -174,7 +174,7 @@ def _values(path: tuple[Segment, ...], name: str, old: Any, new: Any) -> Iterato
         yield Change(path, "removed", old, None)
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
         yield from _fields(path, old, new)
-    elif (old_items := _keyed(name, old)) is None or (new_items := _keyed(name, new)) is None:
+    elif (old_items := keyed(name, old)) is None or (new_items := keyed(name, new)) is None:
         yield from _whole(path, old, new)
     elif changes := [*_items(path, name, old_items, new_items)]:
         yield from changes
@@ -184,7 +184,7 @@ def _values(path: tuple[Segment, ...], name: str, old: Any, new: Any) -> Iterato
 
 def _whole(path: tuple[Segment, ...], old: Any, new: Any) -> Iterator[Change]:
     if not _same(old, new):
-        yield Change(path, "changed", old, new, _comparable(old, new))
+        yield Change(path, "changed", old, new, comparable(old, new))
 
 
 def _items(
@@ -203,7 +203,7 @@ def _items(
         yield Change(path, "reordered", before, after)
 
 
-def _keyed(name: str, items: Any) -> dict[Key, dict[str, Any]] | None:
+def keyed(name: str, items: Any) -> dict[Key, dict[str, Any]] | None:
     """The items by key; None for what is not a well-formed keyed list.
 
     An env name given twice is legal: the last one counts.
@@ -236,7 +236,7 @@ def _opened(name: str, old: Any, new: Any) -> tuple[Any, Any]:
     empty: Any = _ABSENT
     if there and isinstance(there, Mapping) and name in _OPENED:
         empty = {}
-    elif there and _keyed(name, there):
+    elif there and keyed(name, there):
         empty = []
     return (empty if old is _ABSENT else old), (empty if new is _ABSENT else new)
 
@@ -257,7 +257,7 @@ def _meaningful(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _unchanged(name: str, old: Any, new: Any) -> int:
     if old and new and isinstance(old, Mapping) and isinstance(new, Mapping):
         return count_unchanged(old, new)
-    old_items, new_items = _keyed(name, old), _keyed(name, new)
+    old_items, new_items = keyed(name, old), keyed(name, new)
     if old_items and new_items:
         shared = old_items.keys() & new_items.keys()
         return sum(count_unchanged(old_items[key], new_items[key]) for key in shared)
@@ -270,7 +270,7 @@ def _same(old: Any, new: Any) -> bool:
     return _spelled(old) == _spelled(new)
 
 
-def _comparable(old: Any, new: Any) -> bool:
+def comparable(old: Any, new: Any) -> bool:
     """False when two values are the same but for tags of different keys."""
     before, after = _spelled(old), _spelled(new)
     if _masked(before) != _masked(after):

@@ -6,14 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, NotRecorded
 from ledger.reader import LedgerReader
+from ledger.sql import load
 from ledger.targets import Scope, find, names_of
+
+SPEC = "spec"
+"""The trigger shown for a change that made no revision."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadHistory:
-    """One incarnation and its revisions, newest first; rows are those of queries/history.sql."""
+    """One incarnation and its revisions, newest first; rows are those of queries/history.sql, and,
+    where asked for, changes that made no revision in the same form.
+    """
 
     workload: Mapping[str, Any]
     rows: list[dict[str, Any]]
@@ -27,7 +33,9 @@ class Wanted:
     until: str = ""
     image: str = ""
     limit: int = 0
+    as_of: str = ""
     all_incarnations: bool = False
+    all_changes: bool = False
 
 
 def histories(
@@ -72,22 +80,66 @@ def kubectl_rows(
 def _incarnations(
     reader: LedgerReader, newest: Mapping[str, Any], wanted: Wanted
 ) -> list[Mapping[str, Any]]:
-    if not wanted.all_incarnations:
+    if not wanted.all_incarnations and not wanted.as_of:
         return [newest]
     key = {"namespace": newest["namespace"], "name": newest["name"]}
-    return [row for row in reader.query("incarnations", key) if row["name"] == newest["name"]]
+    rows = [row for row in reader.query("incarnations", key) if row["name"] == newest["name"]]
+    there = [row for row in rows if not wanted.as_of or _born_at(row) <= wanted.as_of]
+    if not there:
+        raise NotRecorded(
+            f"{newest['namespace']}/{newest['name']} is not known to have been there at "
+            f"{wanted.as_of}",
+            hint=f"it was first seen at {min(_born_at(row) for row in rows)}",
+        )
+    return list(there) if wanted.all_incarnations else [there[0]]
+
+
+def _born_at(workload: Mapping[str, Any]) -> str:
+    return str(workload["created_at"] or workload["first_seen_at"])
 
 
 def _rows(
     reader: LedgerReader, workload: Mapping[str, Any], wanted: Wanted
 ) -> list[dict[str, Any]]:
-    return reader.query(
+    rows = reader.query(
         "history",
         {
             "selector_uid": workload["uid"],
             "since": wanted.since,
             "until": wanted.until,
+            "as_of": wanted.as_of,
             "image": wanted.image,
             "limit": str(wanted.limit) if wanted.limit else "",
         },
     )
+    if wanted.all_changes:
+        rows = sorted([*rows, *_spec_rows(reader, workload, wanted)], key=_when, reverse=True)
+    return rows[: wanted.limit] if wanted.limit else rows
+
+
+def _spec_rows(
+    reader: LedgerReader, workload: Mapping[str, Any], wanted: Wanted
+) -> list[dict[str, Any]]:
+    """The changes that made no revision, one row a generation, in the form of history's rows."""
+    until = wanted.until or (f"{wanted.as_of}~" if wanted.as_of else "")
+    asked = {"workload_uid": workload["uid"], "since": wanted.since, "until": until}
+    told: dict[int, dict[str, Any]] = {}
+    for change in reader.query("spec_history", asked):
+        generation = change["generation"]
+        if generation in told:
+            told[generation]["summary"] += f", {change['summary']}"
+            continue
+        same = ("namespace", "workload", "workload_uid", "observed_at", "position", "summary")
+        told[generation] = dict.fromkeys(load("history").columns) | {
+            **{name: change[name] for name in same},
+            "generation": generation,
+            "label": f"g{generation}",
+            "trigger": SPEC,
+            "basis": "unknown",
+            "change_cause_state": "none",
+        }
+    return list(told.values())
+
+
+def _when(row: Mapping[str, Any]) -> tuple[str, int]:
+    return str(row["observed_at"]), int(row["position"] or 0)

@@ -1,6 +1,6 @@
 -- title: Everything that changed
--- description: One fleet timeline: every revision, undo, restart and deletion, and every gap in the recording, newest
---   first. The first question of an incident.
+-- description: One fleet timeline: every revision, undo, restart and deletion, every change of a spec that made no
+--   revision, and every gap in the recording, newest first. The first question of an incident.
 -- parameters:
 --   namespace: the namespace; empty for all
 --   name: the StatefulSet's name; empty for all
@@ -12,8 +12,9 @@
 --   at: when we saw it
 --   namespace: the namespace; empty for what concerns all
 --   workload: the StatefulSet's name
---   what: the trigger, or deleted, or gap
+--   what: the trigger, or spec, or deleted, or gap
 --   number: the revision number, for revisions
+--   generation: the generation that has it, for changes of the spec
 --   summary: what changed
 --   actor: who did it, where known
 --   basis: on what evidence the actor rests
@@ -29,6 +30,7 @@ from (
     workloads.name as workload,
     revisions.trigger as what,
     revisions.number,
+    revisions.generation,
     revisions.summary,
     null as actor,
     'unknown' as basis,
@@ -44,10 +46,32 @@ from (
   where revisions.trigger not in ('found', 'unseen')
   union all
   select
+    spec_changes.observed_at,
+    workloads.namespace,
+    workloads.name,
+    'spec',
+    null,
+    spec_changes.generation,
+    group_concat(spec_changes.summary, ', '),
+    null,
+    'unknown',
+    null,
+    null,
+    spec_changes.workload_uid,
+    spec_changes.position
+  from spec_changes
+  join workloads
+    on workloads.uid = spec_changes.workload_uid
+  group by
+    spec_changes.workload_uid,
+    spec_changes.generation
+  union all
+  select
     workloads.deleted_at,
     workloads.namespace,
     workloads.name,
     'deleted',
+    null,
     null,
     case workloads.deleted_how
       when 'observed' then 'the StatefulSet was deleted'
@@ -67,6 +91,7 @@ from (
     case gaps.scope when '*' then '' else gaps.scope end,
     '',
     'gap',
+    null,
     null,
     gap_stories.story,
     null,

@@ -8,6 +8,7 @@
 --   selector_uid: only the incarnation of this uid; empty for any
 --   since: observed at or after this time (RFC 3339); empty for any
 --   until: observed before this time; empty for any
+--   as_of: as the cluster was at this time, as far as it is known now; empty for now
 --   image: only revisions whose images contain this text; empty for any
 --   limit: at most this many rows; empty for all
 --   offset: leave out this many rows first; empty for none
@@ -53,7 +54,12 @@ select
   revisions.name,
   revisions.trigger,
   revisions.undo_of,
-  revisions.status,
+  case
+    when :as_of = '' or rollouts.phase = 'unobserved' or rollouts.ended_at <= :as_of
+      or rollouts.ended_at is null and :as_of >= (select now from progress)
+      then coalesce(rollouts.phase, 'unobserved')
+    else iif(rollouts.phase is null, 'unobserved', 'progressing')
+  end as status,
   revisions.summary,
   null as actor,
   'unknown' as basis,
@@ -68,15 +74,42 @@ select
   revisions.reason,
   revisions.restorable,
   revisions.restorable_why,
-  revisions.live,
-  revisions.live
-    and revisions.name = workloads.update_revision
-    and workloads.deleted_at is null as running,
-  revisions.pruned_at,
-  revisions.pruned_why,
+  case
+    when :as_of = '' then revisions.live
+    else revisions.revision_uid <> '' and coalesce(revisions.pruned_at > :as_of, 1)
+  end as live,
+  case
+    when :as_of = '' then
+      revisions.live
+      and revisions.name = workloads.update_revision
+      and workloads.deleted_at is null
+    else
+      coalesce(revisions.pruned_at > :as_of, 1)
+      and coalesce(workloads.deleted_at > :as_of, 1)
+      and revisions.name = (
+        select set_states.update_revision
+        from objects
+        join set_states
+          on set_states.object_id = objects.id
+        where objects.uid = workloads.uid
+          and set_states.observed_at <= :as_of
+        order by set_states.resource_version desc
+        limit 1
+      )
+  end as running,
+  case
+    when :as_of = '' or revisions.pruned_at <= :as_of then revisions.pruned_at
+  end as pruned_at,
+  case
+    when :as_of = '' or revisions.pruned_at <= :as_of then revisions.pruned_why
+  end as pruned_why,
   revisions.created_at,
   revisions.observed_at,
-  null as took_seconds,
+  case
+    when :as_of = '' or rollouts.finished_at <= :as_of then round(
+      (julianday(rollouts.finished_at) - julianday(rollouts.started_at)) * 86400, 3
+    )
+  end as took_seconds,
   templates.images,
   templates.digest as template_digest,
   revisions.generation,
@@ -84,6 +117,10 @@ select
 from workloads
 cross join revisions
   on revisions.workload_uid = workloads.uid
+left join rollouts
+  on rollouts.workload_uid = revisions.workload_uid
+  and rollouts.number = revisions.number
+  and rollouts.revision_uid = revisions.revision_uid
 left join templates
   on templates.id = revisions.template_id
 where (:namespace = '' or workloads.namespace = :namespace)
@@ -100,6 +137,7 @@ where (:namespace = '' or workloads.namespace = :namespace)
   )
   and (:since = '' or revisions.observed_at >= :since)
   and (:until = '' or revisions.observed_at < :until)
+  and (:as_of = '' or revisions.observed_at <= :as_of)
   and (:image = '' or instr(templates.images, :image) > 0)
 order by
   workloads.namespace,

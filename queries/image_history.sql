@@ -42,7 +42,7 @@ select
   revisions.trigger,
   before.images as image_before,
   after.images as image_after,
-  revisions.status,
+  coalesce(rollouts.phase, 'unobserved') as status,
   null as actor,
   'unknown' as basis,
   case
@@ -54,6 +54,10 @@ select
 from workloads
 cross join revisions
   on revisions.workload_uid = workloads.uid
+left join rollouts
+  on rollouts.workload_uid = revisions.workload_uid
+  and rollouts.number = revisions.number
+  and rollouts.revision_uid = revisions.revision_uid
 left join matching as after
   on after.template_id = revisions.template_id
 left join matching as before

@@ -9,6 +9,7 @@
 --   name: its name
 --   uid: the incarnation's uid
 --   created_at: when it was created
+--   first_seen_at: the first record that named it
 --   deleted_at: when it was deleted, or the upper bound of that time; null while it lives
 --   deleted_after: the lower bound of that time, when the deletion was not watched
 --   predecessor: the uid of the incarnation before it
@@ -27,6 +28,7 @@ select
   workloads.name,
   workloads.uid,
   workloads.created_at,
+  workloads.first_seen_at,
   workloads.deleted_at,
   workloads.deleted_after,
   workloads.predecessor,

@@ -116,13 +116,17 @@ select
     ),
     holders.deleted_at
   ) as to_at,
-  entries.status,
+  coalesce(rollouts.phase, 'unobserved') as status,
   entries.trigger,
   entries.workload_uid,
   entries.position
 from held
 cross join entries
   on entries.id = held.id
+left join rollouts
+  on rollouts.workload_uid = entries.workload_uid
+  and rollouts.number = entries.number
+  and rollouts.revision_uid = entries.revision_uid
 join matching
   on matching.id = entries.template_id
 join holders

@@ -23,7 +23,7 @@ select
   workloads.namespace,
   workloads.name as workload,
   revisions.number,
-  revisions.status,
+  coalesce(rollouts.phase, 'unobserved') as status,
   json_extract(
     templates.template,
     '$.metadata.annotations."kubectl.kubernetes.io/restartedAt"'
@@ -35,6 +35,10 @@ select
 from workloads
 cross join revisions
   on revisions.workload_uid = workloads.uid
+left join rollouts
+  on rollouts.workload_uid = revisions.workload_uid
+  and rollouts.number = revisions.number
+  and rollouts.revision_uid = revisions.revision_uid
 left join templates
   on templates.id = revisions.template_id
 where revisions.trigger = 'restart'

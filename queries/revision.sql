@@ -37,7 +37,7 @@ select
   revisions.trigger,
   revisions.undo_of,
   revisions.summary,
-  revisions.status,
+  coalesce(rollouts.phase, 'unobserved') as status,
   revisions.observed_at,
   revisions.change_cause,
   revisions.change_cause_state,
@@ -53,6 +53,10 @@ select
 from revisions
 join workloads
   on workloads.uid = revisions.workload_uid
+left join rollouts
+  on rollouts.workload_uid = revisions.workload_uid
+  and rollouts.number = revisions.number
+  and rollouts.revision_uid = revisions.revision_uid
 left join templates
   on templates.id = revisions.template_id
 where workloads.namespace = :namespace

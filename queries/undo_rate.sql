@@ -28,12 +28,16 @@ select
   count(*) filter (where revisions.trigger = 'return') as returns,
   count(*) filter (
     where revisions.trigger in ('change', 'restart')
-      and revisions.status in ('superseded', 'deleted')
+      and rollouts.phase in ('superseded', 'undone', 'deleted')
   ) as incomplete,
   max(revisions.observed_at) filter (where revisions.trigger = 'undo') as last_undo_at
 from workloads
 cross join revisions
   on revisions.workload_uid = workloads.uid
+left join rollouts
+  on rollouts.workload_uid = revisions.workload_uid
+  and rollouts.number = revisions.number
+  and rollouts.revision_uid = revisions.revision_uid
 where revisions.trigger in ('change', 'restart', 'undo', 'return')
   and (:namespace = '' or workloads.namespace = :namespace)
   and (:since = '' or revisions.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))

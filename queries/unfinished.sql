@@ -1,11 +1,11 @@
 -- title: Rollouts that did not complete
 -- description: Revisions that never ran on every pod: replaced before they could (superseded), gone with their
---   StatefulSet (deleted), held behind a partition or OnDelete (staged), or still on their way (progressing), and what
---   came after them.
+--   StatefulSet (deleted), undone, held behind a partition or OnDelete (staged), stuck (stalled), waiting for
+--   minReadySeconds (settling), or still on their way (progressing), and what came after them.
 -- parameters:
 --   namespace: the namespace; empty for all
 --   name: the StatefulSet's name; empty for all
---   status: superseded, deleted, staged or progressing; empty for all
+--   status: superseded, undone, deleted, staged, stalled, settling or progressing; empty for all
 --   since: at or after this time (RFC 3339); empty for any
 --   until: before this time; empty for any
 --   limit: at most this many rows; empty for all
@@ -32,7 +32,7 @@ select
   workloads.namespace,
   workloads.name as workload,
   revisions.number,
-  revisions.status,
+  rollouts.phase as status,
   revisions.trigger,
   revisions.summary,
   later.number as next_number,
@@ -49,6 +49,10 @@ select
 from workloads
 cross join revisions
   on revisions.workload_uid = workloads.uid
+join rollouts
+  on rollouts.workload_uid = revisions.workload_uid
+  and rollouts.number = revisions.number
+  and rollouts.revision_uid = revisions.revision_uid
 left join revisions as later
   on later.rowid = (
     select above.rowid
@@ -61,8 +65,8 @@ left join revisions as later
       above.position
     limit 1
   )
-where revisions.status in ('superseded', 'deleted', 'staged', 'progressing')
-  and (:status = '' or revisions.status = :status)
+where rollouts.phase not in ('complete', 'unobserved')
+  and (:status = '' or rollouts.phase = :status)
   and (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)
   and (:since = '' or revisions.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))

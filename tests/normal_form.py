@@ -16,11 +16,55 @@ QUESTIONS = {
         from workloads order by uid""",
     "revisions": """
         select workload_uid, revision_uid, number, revisions.label, revisions.name, digest,
-               trigger, undo_of, previous, summary, status, generation, change_cause,
+               trigger, undo_of, previous, summary, generation, change_cause,
                change_cause_state, ticket, reason, created_at, restorable, restorable_why, live,
                pruned_why
         from revisions left join templates on templates.id = template_id
         order by workload_uid, number, revision_uid""",
+    "rollouts": """
+        select workload_uid, revision_uid, number, label, name, from_number, from_name, phase,
+               started_at is not null, stalled_at is not null, finished_at is not null, undone_by,
+               wanted, targeted, updated, blocking_pod, blocking_reason, trap
+        from rollouts order by workload_uid, number, revision_uid""",
+    "spec_changes": """
+        select workload_uid, generation, field, old, new, summary, after_generation
+        from spec_changes order by workload_uid, generation, field""",
+    "pod_runs": """
+        select uid, workload_uid, namespace, name, ordinal, made_revision, revision, node, phase,
+               ready, reason, last_reason, restarts, created_at, scheduled_at, started_at, ready_at,
+               ready_changed_at, terminating_at, deleted_at is not null
+        from pod_runs order by uid""",
+    "pod_images": """
+        select pod_uid, container, image, image_id
+        from pod_images order by pod_uid, container, image, image_id""",
+    "pod_owners": """
+        select pod_owners.owner_uid, uid
+        from pod_owners join objects on objects.id = object_id
+        order by pod_owners.owner_uid, uid""",
+    "refusals": """
+        select uid, workload_uid, pod, reason, message, times, first_at, last_at
+        from refusals join objects on objects.id = object_id order by uid""",
+    "claims": """
+        select uid, namespace, name, template, workload, ordinal, workload_uid, ambiguous, phase,
+               volume, first_asked, asked, asked_bytes, capacity, class, access_modes, owner,
+               owners, finalizers, revision, predecessor, created_at, terminating_at,
+               deleted_at is not null, deleted_why, decided_when_deleted, decided_when_scaled
+        from claims order by uid""",
+    "volumes": """
+        select uid, name, phase, claim_namespace, claim_name, claim_uid, capacity, class,
+               access_modes, reclaim_policy, source, handle, created_at, terminating_at,
+               deleted_at is not null
+        from volumes order by uid""",
+    "bindings": """
+        select claim_uid, volume, volume_uid, released_at is not null, why, set_by
+        from bindings order by claim_uid, volume, volume_uid""",
+    "mounts": """
+        select pod_uid, claim_uid, volume, namespace, claim, pod, workload_uid, ordinal, revision,
+               from_at, to_at is not null
+        from mounts order by pod_uid, claim_uid, volume""",
+    "claim_templates": """
+        select workload_uid, template, namespace, workload, created_at, asked, class, access_modes
+        from claim_templates order by workload_uid, template""",
     "objects": """
         select kind, namespace, name, uid, created_at, owner_uid, resource_version,
                deleted_at is not null
@@ -32,6 +76,22 @@ TIMES = {
         select workload_uid, revision_uid, number, observed_at, bumped_after, pruned_at,
                pruned_after
         from revisions where trigger <> 'unseen' order by workload_uid, number, revision_uid""",
+    "rollout_times": """
+        select workload_uid, revision_uid, number, started_at, stalled_at, finished_at, ended_at,
+               blocking_since, due_at
+        from rollouts order by workload_uid, number, revision_uid""",
+    "pod_times": """
+        select uid, observed_at, deleted_at, deleted_after from pod_runs order by uid""",
+    "claim_times": """
+        select uid, observed_at, decided_at, deleted_at, deleted_after from claims order by uid""",
+    "volume_times": """
+        select uid, observed_at, deleted_at, deleted_after from volumes order by uid""",
+    "binding_times": """
+        select claim_uid, volume, volume_uid, bound_at, released_at
+        from bindings order by claim_uid, volume, volume_uid""",
+    "mount_times": """
+        select pod_uid, claim_uid, volume, to_at, to_after
+        from mounts order by pod_uid, claim_uid, volume""",
     "deletions": """
         select uid, deleted_version, deleted_at, deleted_after, deleted_how
         from objects where deleted_at is not null order by uid""",

@@ -18,7 +18,7 @@ from sqlite_utils import Database
 from consumers.follow import Follower
 from ledger.digest import ledger_digest
 from ledger.log.sqlite import LogFile
-from ledger.migrations import migrations
+from ledger.migrations.steps import migrations
 from ledger.store import Ledger
 from tests.consuming import firsts
 from tests.disks import consume, log_of, running, until

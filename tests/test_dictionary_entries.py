@@ -47,5 +47,5 @@ def test_every_table_that_others_point_to_has_a_label(empty: Path) -> None:
             for table in tables
             for key in connection.execute(f"pragma foreign_key_list({table})")
         }
-    assert pointed_to == {"workloads", "templates", "objects", "instances"}
+    assert pointed_to == {"workloads", "templates", "objects", "instances", "pod_runs", "specs"}
     assert all(ALL[name].label_column for name in pointed_to)

@@ -87,9 +87,9 @@ def test_times_may_be_given_in_any_zone(shop: Path) -> None:
 
 def test_rollouts_that_did_not_complete_name_what_came_after_them(lab: Path) -> None:
     columns = "workload number status next_number next_trigger"
-    assert ask(lab, "unfinished", columns, status="superseded", until="2026-11-23T13:01:50Z") == [
-        ("web", 12, "superseded", 13, "undo"),
-        ("web", 10, "superseded", 11, "undo"),
+    assert ask(lab, "unfinished", columns, status="undone", until="2026-11-23T13:01:50Z") == [
+        ("web", 12, "undone", 13, "undo"),
+        ("web", 10, "undone", 11, "undo"),
     ]
     assert ask(lab, "unfinished", columns, name="db") == [
         ("db", 1, "deleted", None, None),
@@ -190,7 +190,7 @@ def test_records_are_counted_by_kind(shop: Path) -> None:
     assert sum(row[1] for row in ask(shop, "traffic", columns, last="100")) == 100
 
 
-FOUND = {"trigger": "found", "observed_at": at(30), "status": "unobserved"}
+FOUND = {"trigger": "found", "observed_at": at(30)}
 
 
 def test_revisions_found_at_the_first_watch_count_from_their_creation(tmp_path: Path) -> None:

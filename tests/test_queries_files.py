@@ -13,7 +13,7 @@ from ledger.store import Ledger
 from tests.recorded import folded, values_of
 from tests.web_ledger import columns_of, opened, questions_with
 
-LARGE = ("observations", "objects", "leaves", "set_states")
+LARGE = ("observations", "objects", "leaves", "set_states", "pod_states")
 """Tables that grow with every record or object: no question may read all of one."""
 EACH = ("revisions", "revision_states")
 """Tables that hold something of every workload."""

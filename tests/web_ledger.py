@@ -63,7 +63,10 @@ def written(
         deleted_at = None if deleted_minute is None else at(deleted_minute)
         ledger.put("workloads", [_workload() | {"deleted_at": deleted_at}])
         for position, revision in enumerate(revisions):
-            ledger.put("revisions", [_revision(position) | dict(revision)])
+            row = _revision(position) | dict(revision)
+            ledger.put("revisions", [row])
+            if row["trigger"] != "unseen":
+                ledger.put("rollouts", [_rollout(row)])
         before = ledger.progress()
         now = {"next_position": len(revisions), "now": at(59)}
         ledger.put("progress", [_progress(before.cluster) | now])
@@ -123,7 +126,6 @@ def _revision(position: int) -> dict[str, Any]:
         "trigger": "change",
         "previous": number - 1 or None,
         "summary": "image changed",
-        "status": "complete",
         "change_cause_state": "none",
         "observed_at": at(number),
         "restorable": 1,
@@ -131,6 +133,12 @@ def _revision(position: int) -> dict[str, Any]:
         "live": 1,
         "position": position,
     }
+
+
+def _rollout(revision: Mapping[str, Any]) -> dict[str, Any]:
+    same = ("workload_uid", "revision_uid", "number", "label", "name")
+    phase = "unobserved" if revision["trigger"] == "found" else "complete"
+    return {name: revision[name] for name in same} | {"from_name": "", "phase": phase, "trap": 0}
 
 
 def _progress(cluster: str) -> dict[str, Any]:

@@ -88,7 +88,14 @@ def _cells(item: dict[str, Any]) -> list[str]:
         item["namespace"] or "*",
         item["workload"] or "-",
         item["what"],
-        "-" if item["number"] is None else str(item["number"]),
+        _which(item),
         item["actor"] or "unknown",
         item["summary"] or "-",
     ]
+
+
+def _which(item: dict[str, Any]) -> str:
+    """The number of a revision, or the generation of what made none."""
+    if item["number"] is not None:
+        return str(item["number"])
+    return "-" if item["generation"] is None else f"g{item['generation']}"

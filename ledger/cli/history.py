@@ -10,19 +10,29 @@ import click
 from ledger import render
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import Column, Screen, close, machine, now_fresh, reader_of
-from ledger.cli.times import moment
+from ledger.cli.times import moment, took
 from ledger.freshness import age
-from ledger.history import Wanted, WorkloadHistory, histories, kubectl_rows
+from ledger.history import SPEC, Wanted, WorkloadHistory, histories, kubectl_rows
 from ledger.model import parse_timestamp, utc_now
 from ledger.settings import Settings
 from ledger.sql import load
 from ledger.targets import Scope
 
-GLYPHS = {"complete": "✓", "superseded": "~", "progressing": "…", "staged": "…", "deleted": "~"}
+GLYPHS = {
+    "complete": "✓",
+    "superseded": "~",
+    "undone": "↩",
+    "progressing": "…",
+    "staged": "…",
+    "settling": "…",
+    "stalled": "✗",
+    "deleted": "~",
+}
 COLUMNS = (
     Column("REV", "bold"),
     Column("AGE"),
     Column("STATUS"),
+    Column("TOOK"),
     Column("TRIGGER"),
     Column("BY"),
     Column("CHANGE"),
@@ -31,7 +41,7 @@ COLUMNS = (
 NARROW = 130
 """On a narrower terminal the change and its cause share the last column, which may wrap."""
 
-NARROW_COLUMNS = (*COLUMNS[:4], Column("CHANGE"))
+NARROW_COLUMNS = (*COLUMNS[:3], COLUMNS[4], Column("CHANGE"))
 WIDE = (Column("NAME"), Column("GONE"), Column("OBSERVED"))
 
 
@@ -43,6 +53,10 @@ WIDE = (Column("NAME"), Column("GONE"), Column("OBSERVED"))
 @click.option("--until", default="", metavar="WHEN", help="Only before: 30m, 2h, 7d, or RFC 3339.")
 @click.option("--image", default="", metavar="TEXT", help="Only revisions with this in an image.")
 @click.option("--limit", default=0, metavar="N", help="Only the newest N.")
+@click.option(
+    "--as-of", default="", metavar="WHEN", help="As the cluster was then: 30m, 2h, 7d, or RFC 3339."
+)
+@click.option("--all-changes", is_flag=True, help="Also changes that made no revision.")
 @click.option("--all-incarnations", is_flag=True, help="Also those before a delete and recreate.")
 @installation
 @click.pass_context
@@ -58,10 +72,12 @@ def history(
     until: str,
     image: str,
     limit: int,
+    as_of: str,
     *,
     all_namespaces: bool,
     no_headers: bool,
     fresh: bool,
+    all_changes: bool,
     all_incarnations: bool,
 ) -> None:
     """List every revision a StatefulSet ever had.
@@ -81,7 +97,15 @@ def history(
         for name, rows in kubectl_rows(reader, target, scope):
             click.echo(render.kubectl_history(name, rows), nl=False)
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
-    wanted = Wanted(moment(since), moment(until), image, limit, all_incarnations)
+    wanted = Wanted(
+        moment(since),
+        moment(until),
+        image,
+        limit,
+        moment(as_of),
+        all_incarnations=all_incarnations,
+        all_changes=all_changes,
+    )
     found = histories(reader, target, scope, wanted)
     items = [row for each in found for row in each.rows]
     if output == "name":
@@ -114,10 +138,17 @@ def _print(screen: Screen, each: WorkloadHistory, *, wide: bool, headers: bool) 
 
 
 def _title(each: WorkloadHistory) -> str:
+    """The incarnation, and how it follows the one before."""
     workload = each.workload
     gone = workload["recorded"] - workload["live"]
     shown = f"statefulset.apps/{workload['name']}   namespace {workload['namespace']}"
     known = f"{workload['recorded']} revisions, {gone} of them no longer in the cluster"
+    if workload["predecessor"]:
+        adopted = any(row["trigger"] == "adopted" for row in each.rows)
+        before = f"{workload['name']}~{workload['predecessor'][:4]}"
+        known += f"   made again after {before}" + (
+            ", whose revisions and pods it adopted" if adopted else ""
+        )
     if workload["deleted_at"]:
         after = f"after {workload['deleted_after']}, by " if workload["deleted_after"] else ""
         return f"{shown}   {known}   deleted {after}{workload['deleted_at']}"
@@ -145,7 +176,8 @@ def _cells(row: Mapping[str, Any], screen: Screen, *, wide: bool) -> list[str]:
     cells = [
         f"{mark}{row['label']}",
         age(max(0.0, seconds)),
-        f"{glyph}{row['status']}",
+        f"{glyph}{row['status'] or '-'}",
+        took(row["took_seconds"]),
         _trigger(row),
         row["actor"] or "unknown",
         _summary(row),
@@ -156,7 +188,8 @@ def _cells(row: Mapping[str, Any], screen: Screen, *, wide: bool) -> list[str]:
 
 
 def _narrowed(cells: list[str]) -> list[str]:
-    *first, actor, change, cause = cells
+    label, seen, status, _, trigger, actor, change, cause = cells
+    first = [label, seen, status, trigger]
     told = [change, *([] if cause == "-" else [cause]), *([] if actor == "unknown" else [actor])]
     return [*first, " · ".join(told)]
 
@@ -182,7 +215,7 @@ def _cause(row: Mapping[str, Any], *, wide: bool) -> str:
 
 
 def _print_next(screen: Screen, each: WorkloadHistory) -> None:
-    numbers = [row["label"] for row in each.rows if row["trigger"] != "unseen"]
+    numbers = [row["label"] for row in each.rows if row["trigger"] not in ("unseen", SPEC)]
     if len(numbers) > 1:
         name, namespace = each.workload["name"], each.workload["namespace"]
         screen.text(

@@ -6,9 +6,12 @@ Datasette shows it beside the data; a test holds it complete.
 from __future__ import annotations
 
 from ledger.dictionary.entry import Entry
+from ledger.dictionary.pods import PODS
+from ledger.dictionary.specs import SPECS
 from ledger.dictionary.tables import TABLES
 from ledger.dictionary.views import VIEWS
+from ledger.dictionary.volumes import VOLUMES
 
-ALL: dict[str, Entry] = {**TABLES, **VIEWS}
+ALL: dict[str, Entry] = {**TABLES, **PODS, **SPECS, **VOLUMES, **VIEWS}
 
 __all__ = ["ALL", "TABLES", "VIEWS", "Entry"]

@@ -23,10 +23,23 @@ VIEWS: dict[str, Entry] = {
         {
             "at": "when we saw it",
             "workload": "namespace/name",
-            "what": "the trigger, or deleted",
+            "what": "the trigger, spec (a change that made no revision), or deleted",
             "number": "the revision number",
             "summary": "what changed",
             "ticket": "the ticket given with it",
+        },
+    ),
+    "open_rollouts": Entry(
+        "What is rolling out now, and what holds it up.",
+        {
+            "workload": "namespace/name",
+            "number": "the revision number",
+            "phase": "progressing, staged, settling or stalled",
+            "updated": "pods on the revision, of those wanted",
+            "started_at": "when its spec write was seen",
+            "blocking_pod": "the pod that holds it up",
+            "blocking_reason": "Kubernetes' word for why",
+            "blocking_since": "since when",
         },
     ),
     "current_state": Entry(

@@ -13,6 +13,20 @@ join workloads
 where revisions.trigger not in ('found', 'unseen')
 union all
 select
+  spec_changes.observed_at,
+  workloads.label,
+  'spec',
+  null,
+  group_concat(spec_changes.summary, ', '),
+  null
+from spec_changes
+join workloads
+  on workloads.uid = spec_changes.workload_uid
+group by
+  spec_changes.workload_uid,
+  spec_changes.generation
+union all
+select
   workloads.deleted_at,
   workloads.label,
   'deleted',

@@ -3,7 +3,7 @@
 select
   workloads.label as workload,
   max(revisions.number) as number,
-  revisions.status,
+  rollouts.phase as status,
   revisions.trigger,
   templates.images,
   workloads.replicas,
@@ -13,6 +13,10 @@ from workloads
 left join revisions
   on revisions.workload_uid = workloads.uid
   and revisions.live = 1
+left join rollouts
+  on rollouts.workload_uid = revisions.workload_uid
+  and rollouts.number = revisions.number
+  and rollouts.revision_uid = revisions.revision_uid
 left join templates
   on templates.id = revisions.template_id
 where workloads.deleted_at is null

@@ -1,26 +1,10 @@
-"""The ledger's tables, as small numbered steps that are never edited after release.
-
-What each table and column means is in dictionary.py; views and questions are in queries/ and made
-anew on each open, since they are code.
-"""
+"""Records, coverage, facts of sets and revisions, and the revision ledger itself (m001 to m007)."""
 
 from __future__ import annotations
 
-import sqlite3
+from sqlite_utils import Database
 
-from sqlite_utils import Database, Migrations
-
-APPLICATION_ID = 0x524C4447
-"""`RLDG`: marks the file as a ledger, so that a foreign database is refused before anything is
-written to it.
-"""
-
-migrations = Migrations("rollout-ledger")
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables up to date; each step commits with its own record, or not at all."""
-    migrations.apply(Database(connection))
+from ledger.migrations.steps import APPLICATION_ID, migrations
 
 
 @migrations()

@@ -1,0 +1,182 @@
+"""How a standing looks: the lines of one workload, one line of it, or a row among many."""
+
+from __future__ import annotations
+
+from ledger.cli.output import Column, Screen
+from ledger.cli.times import instant, took
+from ledger.freshness import age
+from ledger.model import parse_timestamp
+from ledger.rollout.pods import PodState
+from ledger.rollout.verdict import Blocker, newest_by_ordinal, targeted_ordinals
+from ledger.status import Standing, remedy
+
+COLUMNS = (
+    Column("NAMESPACE"),
+    Column("WORKLOAD", "bold"),
+    Column("REV"),
+    Column("PHASE"),
+    Column("UPDATED"),
+    Column("READY"),
+    Column("HELD UP BY"),
+)
+GLYPHS = {"complete": "✓", "stalled": "✗"}
+BARS = {True: "██████████", False: "▒▒▒▒▒▒▒▒▒▒"}
+
+Line = tuple[str, str]
+"""A line and its style."""
+
+
+def drawn(each: Standing, screen: Screen) -> list[Line]:
+    """Header, a line for each pod, counts, and what holds it up."""
+    lines: list[Line] = [(_header(each), "title")]
+    pods = sorted(each.pods, key=lambda pod: -(pod.ordinal if pod.ordinal is not None else -1))
+    rows = [_pod_cells(each, pod, screen) for pod in pods] + _missing(each)
+    widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        lines.append((("  " + "  ".join([*cells, *row[4:]])).rstrip(), _pod_style(row)))
+    if each.has_unseen_pods:
+        lines.append(("  its pods are not recorded, so it cannot be judged by them", "bad"))
+    lines.append((f"  {_counts(each)}", ""))
+    return [*lines, *_stall(each)]
+
+
+def line_of(each: Standing) -> str:
+    """The standing in one line, for logs."""
+    return f"{each.row['name']}: {each.verdict.phase}, {_counts(each)}{_held_up(each)}"
+
+
+def summary_cells(each: Standing, screen: Screen) -> list[str]:
+    """The standing as a row of a table."""
+    judged = each.verdict
+    glyph = f"{GLYPHS.get(judged.phase, '…')} " if screen.is_terminal else ""
+    number = each.row["number"]
+    return [
+        str(each.row["namespace"]),
+        str(each.row["name"]),
+        "-" if number is None else str(number),
+        f"{glyph}{judged.phase}",
+        f"{judged.updated}/{judged.wanted}",
+        f"{judged.ready}/{judged.wanted}",
+        _held_up(each).removeprefix("; ") or "-",
+    ]
+
+
+def _header(each: Standing) -> str:
+    row, status = each.row, each.status
+    way = "rev ?" if row["number"] is None else f"rev {row['number']}"
+    if row["from_number"] is not None and each.verdict.phase != "complete":
+        way = f"rev {row['from_number']} → {row['number']}"
+    rules = status.strategy
+    if status.strategy == "RollingUpdate":
+        rules += f", partition {status.update_partition}"
+    told = [f"statefulset.apps/{row['name']}", way, f"{rules}, {status.pod_management}"]
+    if row["started_at"]:
+        told.append(f"started {_ago(each, row['started_at'])} ago by {row['actor'] or 'unknown'}")
+    return "   ".join([*told, each.verdict.phase])
+
+
+def _pod_cells(each: Standing, pod: PodState, screen: Screen) -> list[str]:
+    updated = pod.revision == each.status.update_revision
+    number = each.numbers.get(pod.revision)
+    bar = [BARS[updated]] if screen.is_terminal else ["new" if updated else "old"]
+    return [
+        pod.name,
+        *bar,
+        f"rev {number}" if number is not None else pod.revision or "no revision",
+        _condition(pod),
+        _note(each, pod),
+    ]
+
+
+def _condition(pod: PodState) -> str:
+    if pod.terminating_at is not None:
+        return "Terminating"
+    if pod.ready:
+        return "Ready"
+    times = f" ×{pod.restarts}" if pod.restarts else ""
+    return f"{pod.reason or pod.phase or 'NotReady'}{times}"
+
+
+def _note(each: Standing, pod: PodState) -> str:
+    """What there is to say of the pod beside its condition."""
+    if any(blocker.pod == pod.name for blocker in each.verdict.blockers):
+        since = next(b.since for b in each.verdict.blockers if b.pod == pod.name)
+        waited = f"not ready for {_ago(each, since)}   " if since else ""
+        return f"{waited}← blocks the rollout"
+    if newest_by_ordinal(each.pods).get(pod.ordinal or 0) is not pod and pod.ordinal is not None:
+        return "an earlier pod of this name"
+    if pod.ordinal not in each.status.ordinals:
+        return "being scaled away"
+    if pod.revision == each.status.update_revision:
+        return ""
+    if pod.ordinal not in targeted_ordinals(each.status):
+        held = "OnDelete" if each.status.strategy == "OnDelete" else "the partition"
+        return f"held back by {held}"
+    return "waiting"
+
+
+def _missing(each: Standing) -> list[list[str]]:
+    there = {pod.ordinal for pod in each.pods}
+    if each.has_unseen_pods:
+        return []
+    name = each.row["name"]
+    blocked = {blocker.pod: blocker for blocker in each.verdict.blockers}
+    rows = []
+    for ordinal in sorted(set(each.status.ordinals) - there, reverse=True):
+        blocker = blocked.get(f"{name}-{ordinal}")
+        told = blocker.reason if blocker else "not there"
+        rows.append([f"{name}-{ordinal}", "", "", told, "← blocks the rollout" if blocker else ""])
+    return rows
+
+
+def _pod_style(row: list[str]) -> str:
+    return "bad" if "blocks" in row[-1] else ""
+
+
+def _counts(each: Standing) -> str:
+    judged = each.verdict
+    told = [f"{judged.updated}/{judged.wanted} updated", f"{judged.ready}/{judged.wanted} ready"]
+    if judged.phase == "settling" and judged.due_at:
+        told.append(
+            f"available {judged.available}/{judged.wanted}, all at {instant(judged.due_at)}"
+        )
+    if each.usual is not None:
+        usual = f"{took(each.usual['p50_seconds'])} (p50 of {each.usual['rollouts']})"
+        told.append(f"usual time for this workload {usual}")
+    return " · ".join(told)
+
+
+def _stall(each: Standing) -> list[Line]:
+    lines: list[Line] = []
+    for blocker in each.verdict.blockers:
+        lines.append((f"! Stalled: {_why(blocker)}", "bad"))
+        if blocker.message:
+            lines.append((f"  {blocker.message}", ""))
+        if command := remedy(each, blocker):
+            what = "heals it" if blocker.is_trap else "goes back to the revision before"
+            lines.append((f"  {command}    # {what}", ""))
+    return lines
+
+
+def _why(blocker: Blocker) -> str:
+    if blocker.is_trap:
+        return (
+            f"{blocker.pod} is {blocker.reason} on a template that is no longer wanted, and "
+            "OrderedReady waits for it for ever (kubernetes#67250). Only deleting it helps."
+        )
+    return f"{blocker.pod}: {blocker.reason}"
+
+
+def _held_up(each: Standing) -> str:
+    if not each.verdict.blockers:
+        return ""
+    blocker = each.verdict.blockers[0]
+    trap = " (kubernetes#67250: delete the pod)" if blocker.is_trap else ""
+    return f"; {blocker.pod} {blocker.reason}{trap}"
+
+
+def _ago(each: Standing, at: str | None) -> str:
+    if at is None:
+        return "-"
+    return age(max(0.0, (parse_timestamp(each.at) - parse_timestamp(at)).total_seconds()))

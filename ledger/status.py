@@ -1,0 +1,156 @@
+"""`status`: what a rollout is doing, pod by pod, and what would heal it.
+
+One pure function judges: it is given the ledger's newest rows, or, for a time gone by, the objects
+as they were recorded then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ledger.envelope import parse
+from ledger.errors import NotRecorded
+from ledger.model import Position
+from ledger.reader import LedgerReader
+from ledger.rollout.pods import PodState, pod_state
+from ledger.rollout.refusals import Refusal
+from ledger.rollout.sets import SetStatus, set_status
+from ledger.rollout.verdict import Blocker, Verdict, verdict
+
+FLAGS = ("has_rolling_update", "terminating")
+Bodies = Callable[[Position], bytes]
+"""The records of a log by their position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a StatefulSet stands: its row (queries/status_set.sql), its status, the pods it controls
+    and the verdict on them, `at` the time it is judged at.
+    """
+
+    row: Mapping[str, Any]
+    status: SetStatus
+    pods: tuple[PodState, ...]
+    verdict: Verdict
+    at: str
+    numbers: Mapping[str, int]
+    """The number of each revision by its name."""
+
+    usual: Mapping[str, Any] | None
+    """How long its rollouts take (queries/rollout_times.sql); None when none was timed."""
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the incarnation is gone."""
+        return bool(self.row["deleted_at"]) and self.row["deleted_at"] <= self.at
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.verdict.phase in ("complete", "staged")
+
+    @property
+    def has_unseen_pods(self) -> bool:
+        """Whether the set counts pods of which none is recorded: then nobody can judge."""
+        return not self.pods and self.status.pods > 0
+
+
+def standing(reader: LedgerReader, workload_uid: str) -> Standing:
+    """How the incarnation stands, as of the newest record. Raises NotRecorded without a state."""
+    row = _row(reader, workload_uid)
+    asked = {"workload_uid": workload_uid}
+    pods = reader.query("status_pods", asked)
+    refusals = [_refusal(each) for each in reader.query("status_refusals", asked)]
+    states = tuple(_pod(each) for each in pods)
+    return _judged(reader, row, _status(row), states, refusals, str(row["now"]))
+
+
+def standing_at(reader: LedgerReader, bodies: Bodies, workload_uid: str, at: str) -> Standing:
+    """How the incarnation stood at a time, from what was recorded until then.
+
+    Raises NotRecorded when it was not seen by then.
+    """
+    row = _row(reader, workload_uid)
+    places = reader.query("status_positions", {"workload_uid": workload_uid, "at": at})
+    raw = [(each["kind"], parse(bodies(Position(each["position"]))).data) for each in places]
+    sets = [set_status(each) for kind, each in raw if kind == "statefulsets"]
+    if not sets:
+        raise NotRecorded(f"{row['namespace']}/{row['name']} was not seen by {at}")
+    pods = [pod_state(each) for kind, each in raw if kind == "pods"]
+    mine = tuple(pod for pod in pods if pod.owner_uid == workload_uid)
+    return _judged(reader, dict(row) | _rollout_at(reader, row, sets[0], at), sets[0], mine, (), at)
+
+
+def remedy(standing_now: Standing, blocker: Blocker) -> str:
+    """The command that heals, or what would; empty when nothing is known to."""
+    namespace = standing_now.row["namespace"]
+    if blocker.is_trap:
+        return f"kubectl delete pod {blocker.pod} -n {namespace}"
+    if blocker.revision == standing_now.status.update_revision and blocker.reason != "Terminating":
+        return f"kubectl rollout undo sts/{standing_now.row['name']} -n {namespace}"
+    return ""
+
+
+def _judged(
+    reader: LedgerReader,
+    row: Mapping[str, Any],
+    status: SetStatus,
+    pods: tuple[PodState, ...],
+    refusals: Sequence[Refusal],
+    at: str,
+) -> Standing:
+    told = verdict(status, pods, refusals=refusals, since=row["started_at"], now=at)
+    known = reader.query("rollout_history", {"workload_uid": str(row["workload_uid"])})
+    numbers = {str(each["revision_name"]): int(each["number"]) for each in reversed(known)}
+    usual = reader.query("rollout_times", {"namespace": row["namespace"], "name": row["name"]})
+    return Standing(row, status, pods, told, at, numbers, usual[0] if usual else None)
+
+
+def _row(reader: LedgerReader, workload_uid: str) -> dict[str, Any]:
+    rows = reader.query("status_set", {"workload_uid": workload_uid})
+    if not rows or not rows[0]["generation"]:
+        raise NotRecorded("its StatefulSet was never seen itself, only what it owns")
+    return rows[0]
+
+
+def _rollout_at(
+    reader: LedgerReader, row: Mapping[str, Any], status: SetStatus, at: str
+) -> dict[str, Any]:
+    """The rollout that was the newest one at a time."""
+    for each in reader.query("rollout_history", {"workload_uid": str(row["workload_uid"])}):
+        if each["revision_name"] == status.update_revision and (each["started_at"] or "") <= at:
+            same = ("number", "from_number", "started_at", "stalled_at", "finished_at")
+            return {name: each[name] for name in same}
+    return dict.fromkeys(("number", "from_number", "started_at", "stalled_at", "finished_at"))
+
+
+def _status(row: Mapping[str, Any]) -> SetStatus:
+    columns = {part.name: row[part.name] for part in fields(SetStatus)}
+    return SetStatus(**columns | {name: bool(row[name]) for name in FLAGS})
+
+
+def _pod(row: Mapping[str, Any]) -> PodState:
+    known = {part.name: row[part.name] for part in fields(PodState) if part.name in row}
+    left_out: dict[str, Any] = {
+        "owner_uid": row["workload_uid"],
+        "owner_name": "",
+        "scheduled_at": None,
+        "started_at": None,
+        "containers": (),
+        "claims": (),
+    }
+    return PodState(**left_out | known | {"ready": bool(row["ready"])})
+
+
+def _refusal(row: Mapping[str, Any]) -> Refusal:
+    return Refusal(
+        row["workload_uid"],
+        row["pod"],
+        row["reason"],
+        row["message"],
+        row["times"],
+        row["first_at"],
+        row["last_at"],
+    )

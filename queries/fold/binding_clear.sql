@@ -1,0 +1,2 @@
+delete from bindings
+where claim_uid = :uid

@@ -1,0 +1,7 @@
+select
+  namespace,
+  name
+from claims
+where namespace = :namespace
+  and workload = :workload
+  and decided_at >= :since

@@ -1,0 +1,8 @@
+select distinct
+  namespace,
+  name
+from objects
+where kind = 'persistentvolumeclaims'
+  and namespace = :namespace
+  and name > :prefix
+  and name < :prefix || ':'

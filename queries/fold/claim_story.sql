@@ -1,0 +1,14 @@
+select
+  claim_states.*,
+  objects.uid,
+  objects.namespace,
+  objects.name,
+  objects.created_at,
+  objects.deleted_at,
+  objects.deleted_after,
+  objects.deleted_how
+from objects
+join claim_states
+  on claim_states.object_id = objects.id
+where objects.id = :object_id
+order by claim_states.resource_version

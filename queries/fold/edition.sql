@@ -1,0 +1,2 @@
+select fold
+from progress

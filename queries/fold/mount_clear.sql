@@ -1,0 +1,2 @@
+delete from mounts
+where pod_uid = :pod_uid

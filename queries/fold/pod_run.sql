@@ -1,0 +1,3 @@
+select *
+from pod_runs
+where uid = :uid

@@ -1,0 +1,4 @@
+select distinct revision_uid
+from revisions
+where workload_uid = :workload_uid
+  and pruned_at >= :since

@@ -1,0 +1,3 @@
+select resource_version
+from refusals
+where object_id = :object_id

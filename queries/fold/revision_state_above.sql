@@ -1,0 +1,6 @@
+select resource_version as version
+from revision_states
+where object_id = :object_id
+  and resource_version > :version
+order by resource_version
+limit 1

@@ -1,0 +1,2 @@
+update progress
+set fold = :edition

@@ -1,0 +1,3 @@
+select id
+from specs
+where digest = :digest

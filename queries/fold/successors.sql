@@ -1,0 +1,3 @@
+select uid
+from workloads
+where predecessor = :uid

@@ -1,0 +1,45 @@
+-- title: Where a StatefulSet's state at a time is recorded
+-- description: The records that hold a StatefulSet and the pods it controlled as they were at a time.
+-- parameters:
+--   workload_uid: the incarnation
+--   at: the time (RFC 3339)
+-- columns:
+--   kind: statefulsets or pods
+--   name: the object's name
+--   position: the record of its state at that time
+with there as (
+  select
+    objects.id,
+    objects.kind,
+    objects.name
+  from objects
+  where objects.uid = :workload_uid
+  union all
+  select
+    objects.id,
+    objects.kind,
+    objects.name
+  from pod_owners
+  join objects
+    on objects.id = pod_owners.object_id
+  where pod_owners.owner_uid = :workload_uid
+    and (objects.deleted_at is null or objects.deleted_at > :at)
+)
+select
+  there.kind,
+  there.name,
+  (
+    select observations.position
+    from observations
+    where observations.object_id = there.id
+      and observations.observed_at <= :at
+      and observations.fact = 'state'
+      and observations.disposition in ('first', 'late')
+    order by observations.resource_version desc
+    limit 1
+  ) as position
+from there
+where position is not null
+order by
+  there.kind desc,
+  there.name
