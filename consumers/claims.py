@@ -81,7 +81,7 @@ class Claims:
         ends: dict[str, Mapping[str, Any] | None] = {}
         for owner in decision.owners:
             row = self.ledger.row("fold/claim_owner_end", {"uid": owner["uid"]})
-            ends[owner["uid"]] = row and dict(row)
+            ends[owner["uid"]] = None if row is None else dict(row)
         policy = self._policy(decision, ends, columns)
         return {
             "deleted_why": why_deleted(decision, ends),

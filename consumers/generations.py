@@ -107,11 +107,12 @@ def first_states(states: Iterable[SetState]) -> dict[int, SetState]:
 def place_inherited(entry: Entry, *, is_newest: bool, runs: Sequence[Run]) -> Placement:
     """The place of an entry that was there before the incarnation, or before the watch, began.
 
-    Only the newest of them can have been current at the beginning; a later run of the name of
-    another is that revision under a new number.
+    Only the newest of them can have been current at the beginning, or be about to be: the status
+    follows a moment later. A later run of the name of another is that revision under a new number.
     """
-    if is_newest and runs and runs[0].name == entry.name:
-        return Placement(runs[0].first_generation, 0, is_run_own=True)
+    for index, run in enumerate(runs[:2]):
+        if is_newest and run.name == entry.name:
+            return Placement(run.first_generation, index, is_run_own=True)
     return Placement()
 
 

@@ -47,24 +47,29 @@ class Rollouts:
         workload = self.ledger.row("fold/workload", {"uid": uid})
         if workload is None:
             return
-        number = self._lowest(uid)
-        if number is None:
-            return
-        self.ledger.run("fold/clear_rollouts", {"workload_uid": uid, "number": number})
-        key = {"workload_uid": uid, "object_id": workload["object_id"], "number": number}
+        if uid in self.touched.numbers:
+            key = {"workload_uid": uid, "number": self.touched.numbers[uid]}
+            self.ledger.run("fold/clear_rollouts", key)
+        key = {"workload_uid": uid, "object_id": workload["object_id"], "since": self._since(uid)}
         entries = self.ledger.rows("fold/rollout_entries", key)
         for entry, later in pairwise([*entries, None]):
             if entry is not None:
                 self.ledger.put("rollouts", [self._row(workload, entry, later)])
 
-    def _lowest(self, uid: str) -> int | None:
-        """The lowest number whose rollout the batch reached into."""
-        found = [self.touched.numbers[uid]] if uid in self.touched.numbers else []
+    def _since(self, uid: str) -> str | None:
+        """When the earliest rollout that the batch reached into was first seen, empty for one that
+        the incarnation or the watch began with; None for none.
+
+        By time, not by number: who deletes the newest revisions makes numbers start again lower.
+        """
+        rows = []
+        if uid in self.touched.numbers:
+            key = {"workload_uid": uid, "number": self.touched.numbers[uid]}
+            rows.append(self.ledger.row("fold/entries_since", key))
         if uid in self.touched.moments:
-            key = {"workload_uid": uid, "moment": self.touched.moments[uid]}
-            row = self.ledger.row("fold/lowest_rollout", key)
-            found += [row["number"]] if row and row["number"] is not None else []
-        return min(found, default=None)
+            moment = {"workload_uid": uid, "moment": self.touched.moments[uid]}
+            rows.append(self.ledger.row("fold/rollouts_since", moment))
+        return min((row["since"] for row in rows if row and row["since"] is not None), default=None)
 
     def _row(self, workload: Row, entry: Row, later: Row | None) -> dict[str, Any]:
         until = (later["began_at"] if later else None) or workload["object_deleted_at"]

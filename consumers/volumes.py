@@ -227,7 +227,7 @@ class Volumes:
         story = self.ledger.rows("fold/volume_story", {"object_id": object_id})
         if story:
             newest = dict(story[-1]) | {"observed_at": story[0]["observed_at"]}
-            del newest["namespace"], newest["claim_set_by"]
+            del newest["namespace"]
             self.ledger.put("volumes", [newest])
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from ledger.errors import BackupFailed, LedgerError
 from ledger.log.sqlite import LogFile
 from ledger.model import NOWHERE, Position, timestamp
+from ledger.troubles import checked
 
 STEP_PAGES = 256
 """How much is copied at a time: 1 MiB. Nobody waits for a step; it only lets signals through."""
@@ -131,7 +132,7 @@ def _copy(source: Path, target: Path) -> None:
             reading.execute("select count(*) from sqlite_master").fetchone()
             reading.backup(writing, pages=STEP_PAGES)
         with closing(_opened(target)) as copy:
-            (found,) = copy.execute("pragma quick_check(1)").fetchone()
+            found = checked(copy, "quick_check")
     except sqlite3.Error as wrong:
         raise _failed(source, target, wrong) from wrong
     if found != "ok":

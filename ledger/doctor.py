@@ -24,6 +24,7 @@ from ledger.keys import KeyRing
 from ledger.model import KINDS, NOWHERE
 from ledger.reader import LocalReader
 from ledger.settings import Settings
+from ledger.troubles import checked
 
 State = Literal["ok", "warning", "failed"]
 
@@ -165,9 +166,7 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
 def _integrity(path: Path) -> Iterator[Finding]:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:
-        (found,) = connection.execute("pragma integrity_check(1)").fetchone()
-    except sqlite3.Error as wrong:
-        found = str(wrong)
+        found = checked(connection, "integrity_check")
     finally:
         connection.close()
     if found != "ok":

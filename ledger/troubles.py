@@ -34,6 +34,20 @@ def told(path: Path) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from wrong
+    except UnicodeDecodeError as wrong:
+        # Python cannot read the message in which SQLite quotes what a damaged page says.
+        raise damaged(path, "malformed database schema") from wrong
+
+
+def checked(connection: sqlite3.Connection, pragma: str) -> str:
+    """What SQLite's own `integrity_check` or `quick_check` says: `ok`, or its first complaint."""
+    connection.text_factory = lambda text: text.decode(errors="replace")
+    try:
+        return str(connection.execute(f"pragma {pragma}(1)").fetchone()[0])
+    except UnicodeDecodeError:
+        return "malformed database schema"
+    except sqlite3.Error as wrong:
+        return str(wrong)
 
 
 def full(path: Path) -> LedgerUnwritable:

@@ -27,8 +27,8 @@ class Wanted:
 def claims(
     reader: LedgerReader, words: Sequence[str], scope: Scope, wanted: Wanted
 ) -> list[dict[str, Any]]:
-    """The claims of the workloads that are meant: rows of queries/volumes.sql with `findings`, the
-    same in words. Raises NotRecorded, UsageError.
+    """The claims of the workloads that are meant: rows of queries/claim_status.sql with `findings`,
+    which tell the same in words. Raises NotRecorded, UsageError.
     """
     asked = {
         "namespace": scope.namespace,
@@ -41,12 +41,12 @@ def claims(
             row
             for workload in chosen
             for row in reader.query(
-                "volumes",
+                "claim_status",
                 asked | {"namespace": workload["namespace"], "name": workload["name"]},
             )
         ]
     else:
-        rows = reader.query("volumes", asked)
+        rows = reader.query("claim_status", asked)
         if scope.selector:
             rows = [row for row in rows if matches(row["labels"] or "{}", scope.selector)]
     return [row | {"findings": findings(row)} for row in rows]
@@ -72,7 +72,9 @@ def consequences(
             hint="rollout-ledger volumes --orphans lists what it left behind",
         )
     key = {"namespace": workload["namespace"], "name": workload["name"]}
-    rows = [row for row in reader.query("volumes", key) if row["workload_uid"] == workload["uid"]]
+    rows = [
+        row for row in reader.query("claim_status", key) if row["workload_uid"] == workload["uid"]
+    ]
     told = _consequences(workload, rows, replicas)
     return [{"namespace": workload["namespace"], **asdict(each)} for each in told]
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ledger.canonical import to_bytes
@@ -167,6 +167,7 @@ def test_relists_in_between_give_the_same_ledger(
 @settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+@example(start=122)
 @given(start=st.integers(30, 1400))
 def test_a_watch_that_starts_in_the_middle_tells_the_rest_alike(
     tutorial: Path, tmp_path_factory: pytest.TempPathFactory, start: int

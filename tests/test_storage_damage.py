@@ -19,6 +19,7 @@ from ledger.digest import ledger_digest
 from ledger.disk import SQLITE_TOLD
 from ledger.errors import LedgerError
 from ledger.log.sqlite import LogFile
+from ledger.troubles import checked
 from tests.disks import consume, log_of, running, until
 from tests.faults import row
 from tests.invariants import examine, values_of_log
@@ -107,10 +108,7 @@ def integrity(ledger: Path) -> str:
     """What SQLite itself says of the file."""
     uri = f"{ledger.as_uri()}?immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
-        try:
-            return str(connection.execute("pragma integrity_check(1)").fetchone()[0])
-        except sqlite3.Error as wrong:
-            return str(wrong)
+        return checked(connection, "integrity_check")
 
 
 def damage(path: Path, dice: random.Random, *, zeroed: bool, first_page: bool) -> None:

@@ -19,7 +19,7 @@ from tests.faults import row
 from tests.invariants import examine, values_of_log
 from tests.recorded import Values, folded, values_of
 
-SMALL, LARGE = 1024, 64 * 1024
+SMALL, LARGE = 2048, 64 * 1024
 """KiB: too little for the ledger of the recording, and plenty."""
 
 APPENDER = """
@@ -57,7 +57,7 @@ def position(ledger: Path) -> int:
         return int(connection.execute("select next_position from progress").fetchone()[0]) - 1
 
 
-@row("C3", how="tmpfs of 1 MiB that fills while a consume process folds, then grows", part="real")
+@row("C3", how="tmpfs of 2 MiB that fills while a consume process folds, then grows", part="real")
 def test_c03_a_consumer_lives_through_a_full_disk_and_goes_on_by_itself(
     values: Sequence[bytes], tmp_path: Path
 ) -> None:

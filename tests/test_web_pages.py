@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from datasette.app import Datasette
 from datasette.plugins import pm
+from markupsafe import escape
 
 from ledger import datasette_plugin, sql
 from ledger.dictionary import ALL
@@ -42,7 +43,7 @@ async def test_a_question_tells_what_to_fill_in_and_what_its_columns_mean(
     question: sql.Query, datasette: Any
 ) -> None:
     text = await page(datasette, f"/ledger/{question.name}")
-    assert f">{question.title}" in text
+    assert f">{escape(question.title)}" in text
     assert "rl-about" in text
     for name in [*question.parameters, *question.columns]:
         assert f"<dt>{name}</dt>" in text

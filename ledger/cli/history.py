@@ -118,11 +118,17 @@ def history(
     if not found:
         where = f"in namespace {namespace}" if scope.namespace else "in any namespace"
         click.echo(f"No history recorded {where}.", err=True)
+    _print_all(screen, found, wide=output == "wide", headers=not no_headers)
+    context.exit(close(freshness, screen=screen, must_be_fresh=fresh))
+
+
+def _print_all(
+    screen: Screen, found: Sequence[WorkloadHistory], *, wide: bool, headers: bool
+) -> None:
     for index, each in enumerate(found):
         if index:
             screen.text("")
-        _print(screen, each, wide=output == "wide", headers=not no_headers)
-    context.exit(close(freshness, screen=screen, must_be_fresh=fresh))
+        _print(screen, each, wide=wide, headers=headers)
 
 
 def _print(screen: Screen, each: WorkloadHistory, *, wide: bool, headers: bool) -> None:

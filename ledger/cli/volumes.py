@@ -93,7 +93,7 @@ def command(
         _print_consequences(screen, items, headers=not no_headers)
         context.exit(close(freshness, screen=screen, must_be_fresh=fresh))
     items = claims(reader, target, scope, Wanted(orphans, deleted))
-    columns = [*load("volumes").columns, "findings"]
+    columns = [*load("claim_status").columns, "findings"]
     if machine(output, "Claim", columns, items, freshness):
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     if items:

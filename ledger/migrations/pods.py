@@ -34,6 +34,10 @@ def m008_pods(db: Database) -> None:
             primary key (owner_uid, object_id)
         ) strict, without rowid""")
     db.execute("create index pod_owners_gone on pod_owners (owner_uid, gone_at)")
+    _runs(db)
+
+
+def _runs(db: Database) -> None:
     db.execute("""
         create table pod_runs (
             uid text primary key,
@@ -83,6 +87,7 @@ def m009_rollouts(db: Database) -> None:
     db.execute("alter table progress add column fold integer not null default 0")
     db.execute("alter table revisions drop column status")
     db.execute("create index revisions_pruned on revisions (workload_uid, pruned_at)")
+    db.execute("create index revisions_seen on revisions (workload_uid, observed_at)")
     db.execute("""
         create table refusals (
             object_id integer primary key references objects (id),

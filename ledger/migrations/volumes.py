@@ -1,4 +1,4 @@
-"""Claims, volumes, what was bound to what, and which pod used it (m009)."""
+"""Claims, volumes, what was bound to what, and which pod used it (m011)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ledger.migrations.steps import migrations
 
 
 @migrations()
-def m009_volumes(db: Database) -> None:
+def m011_volumes(db: Database) -> None:
     """The passport of every volume: facts first, then what is derived from them."""
     db.execute("""
         create table claim_states (
@@ -51,6 +51,11 @@ def m009_volumes(db: Database) -> None:
             primary key (object_id, resource_version)
         ) strict, without rowid""")
     db.execute("create index volume_states_claim on volume_states (claim_uid)")
+    _wishes(db)
+    _derived(db)
+
+
+def _wishes(db: Database) -> None:
     db.execute("""
         create table claim_templates (
             workload_uid text not null,
@@ -76,7 +81,6 @@ def m009_volumes(db: Database) -> None:
             primary key (object_id, volume)
         ) strict, without rowid""")
     db.execute("create index pod_claims_claim on pod_claims (namespace, claim)")
-    _derived(db)
 
 
 def _derived(db: Database) -> None:
@@ -124,6 +128,10 @@ def _derived(db: Database) -> None:
     db.execute("""
         create index claims_decided on claims (namespace, workload, decided_at)
         where decided_at is not null""")
+    _volumes(db)
+
+
+def _volumes(db: Database) -> None:
     db.execute("""
         create table volumes (
             uid text primary key,
@@ -133,6 +141,7 @@ def _derived(db: Database) -> None:
             claim_namespace text not null,
             claim_name text not null,
             claim_uid text not null,
+            claim_set_by text not null,
             capacity text not null,
             class text,
             access_modes text not null,

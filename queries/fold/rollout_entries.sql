@@ -1,3 +1,10 @@
+with first as (
+  select max(observed_at) as since
+  from revisions
+  where workload_uid = :workload_uid
+    and trigger not in ('found', 'adopted', 'unseen')
+    and observed_at < :since
+)
 select
   revisions.workload_uid,
   revisions.revision_uid,
@@ -22,7 +29,8 @@ select
   end as began_at,
   earlier.name as previous_name,
   earlier.template_id as previous_template_id
-from revisions
+from first
+cross join revisions
 left join revisions as earlier
   on earlier.rowid = (
     select id
@@ -44,17 +52,12 @@ left join revisions as earlier
   )
 where revisions.workload_uid = :workload_uid
   and revisions.trigger <> 'unseen'
-  and revisions.number >= coalesce(
-    (
-      select max(number)
-      from revisions as below
-      where below.workload_uid = :workload_uid
-        and below.trigger <> 'unseen'
-        and below.number < :number
-    ),
-    :number
+  and (
+    first.since is null
+    or (revisions.trigger not in ('found', 'adopted') and revisions.observed_at >= first.since)
   )
 order by
+  revisions.trigger in ('found', 'adopted') desc,
+  case when revisions.trigger in ('found', 'adopted') then '' else revisions.observed_at end,
   revisions.number,
-  revisions.observed_at,
   revisions.revision_uid

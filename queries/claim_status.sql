@@ -89,6 +89,27 @@ with each_claim as (
       order by pod_runs.created_at desc
       limit 1
     ) as living_pod_uid,
+    coalesce(
+      (
+        select candidates.uid
+        from volumes as candidates
+        where candidates.name = claims.volume
+          and candidates.claim_uid = claims.uid
+        order by
+          candidates.deleted_at is null desc,
+          candidates.created_at desc
+        limit 1
+      ),
+      (
+        select candidates.uid
+        from volumes as candidates
+        where candidates.name = claims.volume
+        order by
+          candidates.deleted_at is null desc,
+          candidates.created_at desc
+        limit 1
+      )
+    ) as volume_uid,
     exists (
       select 1
       from claim_templates as others
@@ -256,16 +277,7 @@ select
   states.uid as claim_uid
 from states
 left join volumes
-  on volumes.uid = (
-    select candidates.uid
-    from volumes as candidates
-    where candidates.name = states.volume
-    order by
-      candidates.claim_uid = states.uid desc,
-      candidates.deleted_at is null desc,
-      candidates.created_at desc
-    limit 1
-  )
+  on volumes.uid = states.volume_uid
 left join claim_templates
   on claim_templates.workload_uid = states.workload_uid
   and claim_templates.template = states.template
