@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from ledger.disk import UNREADABLE, code_of
 from ledger.errors import BackupFailed, LedgerError
 from ledger.log.sqlite import LogFile
 from ledger.model import NOWHERE, Position, timestamp
@@ -133,7 +134,7 @@ def _copy(source: Path, target: Path) -> None:
             reading.backup(writing, pages=STEP_PAGES)
         with closing(_opened(target)) as copy:
             found = checked(copy, "quick_check")
-    except sqlite3.Error as wrong:
+    except UNREADABLE as wrong:
         raise _failed(source, target, wrong) from wrong
     if found != "ok":
         raise BackupFailed(
@@ -160,7 +161,7 @@ def _folded(new_ledger: Path, new_log: Path) -> Position:
             (size,) = ledger.execute("select next_position from progress").fetchone()
             leaf = ledger.execute("select entry from leaves where position = ?", (size - 1,))
             entry = leaf.fetchone()
-    except sqlite3.Error as wrong:
+    except UNREADABLE as wrong:
         raise BackupFailed(
             f"the ledger cannot be read: {wrong}",
             hint="name another with --ledger or --data; `rollout-ledger doctor` says what is wrong",
@@ -218,8 +219,8 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _failed(source: Path, target: Path, wrong: sqlite3.Error) -> BackupFailed:
-    match getattr(wrong, "sqlite_errorcode", 0) & 0xFF:
+def _failed(source: Path, target: Path, wrong: Exception) -> BackupFailed:
+    match code_of(wrong):
         case sqlite3.SQLITE_FULL:
             return _full(target.parent.parent)
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from ledger.canonical import to_bytes
+from ledger.disk import UNREADABLE
 from ledger.errors import LedgerUnusable
 
 LEFT_OUT = ("_sqlite_migrations", "sqlite_sequence")
@@ -24,7 +25,7 @@ def ledger_digest(path: Path) -> str:
             return _digest(connection)
         finally:
             connection.close()
-    except sqlite3.Error as wrong:
+    except UNREADABLE as wrong:
         raise LedgerUnusable(f"{path} cannot be read: {wrong}") from wrong
 
 

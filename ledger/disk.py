@@ -16,6 +16,10 @@ from pathlib import Path
 from ledger.errors import LedgerError
 from ledger.notices import warn
 
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a file may raise. The second: Python cannot decode the message in which SQLite
+quotes the schema of a damaged page.
+"""
 MOUNTS = Path("/proc/mounts")
 NETWORK_FILE_SYSTEMS = frozenset(
     {
@@ -136,3 +140,10 @@ def warn_of_sqlite() -> None:
 def _plain(field: str) -> str:
     """As /proc/mounts writes a space, a tab, a line's end or a backslash: in octal."""
     return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), field)
+
+
+def code_of(wrong: Exception) -> int:
+    """The primary result code of one of UNREADABLE; 0 for a mistake of ours."""
+    if isinstance(wrong, UnicodeDecodeError):
+        return sqlite3.SQLITE_CORRUPT
+    return int(getattr(wrong, "sqlite_errorcode", 0)) & 0xFF

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ledger import sql
+from ledger.disk import UNREADABLE
 from ledger.errors import LedgerUnusable, UsageError
 
 APPLICATION_ID = 0x524C4447
@@ -63,7 +64,7 @@ class LocalReader:
         try:
             self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
             mark = self._connection.execute("pragma application_id").fetchone()[0]
-        except sqlite3.Error as wrong:
+        except UNREADABLE as wrong:
             raise LedgerUnusable(
                 f"{path} cannot be read: {wrong}",
                 hint="check that it is a ledger file and that you may read it and write its folder",
@@ -80,7 +81,7 @@ class LocalReader:
         asked = _filled(sql.load(name), parameters)
         try:
             return [dict(row) for row in self._connection.execute(sql.load(name).sql, asked)]
-        except sqlite3.Error as wrong:
+        except UNREADABLE as wrong:
             raise LedgerUnusable(
                 f"{self.path} cannot answer {name}: {wrong}",
                 hint="`rollout-ledger rebuild` makes the ledger anew from the log",
@@ -94,7 +95,7 @@ class LocalReader:
         try:
             with closing(sqlite3.connect(address, uri=True)) as log:
                 (head,) = log.execute("select max(position) from records").fetchone()
-        except sqlite3.Error:
+        except UNREADABLE:
             # Reading the ledger may go on where the log may not be read, or is being made.
             return None
         return -1 if head is None else int(head)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ledger.disk import is_full
+from ledger.disk import UNREADABLE, code_of, is_full
 from ledger.errors import (
     LedgerDamaged,
     LedgerError,
@@ -29,14 +29,11 @@ def told(path: Path) -> Iterator[None]:
     """SQLite's errors that are not mistakes of ours leave the block in a user's words."""
     try:
         yield
-    except sqlite3.Error as wrong:
+    except UNREADABLE as wrong:
         ours = _translated(path, wrong)
         if ours is None:
             raise
         raise ours from wrong
-    except UnicodeDecodeError as wrong:
-        # Python cannot read the message in which SQLite quotes what a damaged page says.
-        raise damaged(path, "malformed database schema") from wrong
 
 
 def checked(connection: sqlite3.Connection, pragma: str) -> str:
@@ -44,9 +41,7 @@ def checked(connection: sqlite3.Connection, pragma: str) -> str:
     connection.text_factory = lambda text: text.decode(errors="replace")
     try:
         return str(connection.execute(f"pragma {pragma}(1)").fetchone()[0])
-    except UnicodeDecodeError:
-        return "malformed database schema"
-    except sqlite3.Error as wrong:
+    except UNREADABLE as wrong:
         return str(wrong)
 
 
@@ -66,8 +61,8 @@ def damaged(path: Path, why: object) -> LedgerDamaged:
     )
 
 
-def _translated(path: Path, wrong: sqlite3.Error) -> LedgerError | None:
-    match getattr(wrong, "sqlite_errorcode", 0) & 0xFF:
+def _translated(path: Path, wrong: Exception) -> LedgerError | None:
+    match code_of(wrong):
         case sqlite3.SQLITE_FULL:
             return full(path)
         case sqlite3.SQLITE_IOERR if is_full(path):

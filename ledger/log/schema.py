@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from ledger.disk import is_full, refuse_network
+from ledger.disk import UNREADABLE, code_of, is_full, refuse_network
 from ledger.errors import LogUnreachable, LogUnusable
 
 APPLICATION_ID = 0x524C4C47
@@ -122,7 +122,7 @@ def told(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.Error as wrong:
+    except UNREADABLE as wrong:
         raise _translated(path, wrong) from wrong
 
 
@@ -238,8 +238,8 @@ def _full(path: Path) -> LogUnreachable:
     )
 
 
-def _translated(path: Path, wrong: sqlite3.Error) -> LogUnusable:
-    match getattr(wrong, "sqlite_errorcode", 0) & 0xFF:
+def _translated(path: Path, wrong: Exception) -> LogUnusable:
+    match code_of(wrong):
         case sqlite3.SQLITE_NOTADB:
             return _not_a_log(path)
         case sqlite3.SQLITE_FULL:
