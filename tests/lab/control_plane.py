@@ -313,7 +313,8 @@ def stages(pace: Pace) -> str:
     documents: list[dict[str, Any]] = list(yaml.safe_load_all((HERE / "stages.yaml").read_text()))
     delays = {
         "pod-ready": pace.ready_seconds,
-        "pod-image-pull-backoff": pace.ready_seconds,
+        "pod-trouble": pace.ready_seconds,
+        "pod-unready": pace.ready_seconds,
         "pod-delete": pace.delete_seconds,
     }
     for stage in documents:

@@ -92,6 +92,11 @@ class Driver:
         arguments = ("rollout", "history", f"statefulset/{name}")
         return self._execute(arguments, user=WATCHER, namespace=namespace, stdin="")
 
+    def status_command(self, name: str, *, namespace: str | None = None) -> Command:
+        """`kubectl rollout status --watch=false` as the watcher would run it; not remembered."""
+        arguments = ("rollout", "status", f"statefulset/{name}", "--watch=false")
+        return self._execute(arguments, user=WATCHER, namespace=namespace, stdin="")
+
     def remember(self, command: Command) -> None:
         """Keep a command and tell the listeners."""
         self.commands.append(command)

@@ -2,10 +2,10 @@
 
 The recording holds what the watcher's user was told, what the audit log said and what
 people did, in the order in which it arrived here. After each step the watcher asks
-`kubectl rollout history` for every StatefulSet, so a recording can be replayed against
-what kubectl really printed at that point.
+`kubectl rollout history` and `rollout status` for every StatefulSet, so a recording can
+be replayed against what kubectl really printed at that point.
 
-    python -m tests.lab.recorder tutorial|demo
+    python -m tests.lab.recorder tutorial|demo|rollouts|volumes
 """
 
 from __future__ import annotations
@@ -24,15 +24,18 @@ from tests.lab.driver import Command, Driver
 from tests.lab.process import LabError
 from tests.lab.recording import STREAMS, Recording, read_recording
 from tests.lab.scenario import Scenario, Step
-from tests.lab.scenarios import DEMO, TUTORIAL
+from tests.lab.scenarios import DEMO, ROLLOUTS, TUTORIAL, VOLUMES
 from tests.lab.settling import WATCHED
 from tests.lab.streams import Streams
 from tests.lab.users import ADMIN, WATCHER
 
 __all__ = ["read_recording", "record"]
 
+SCENARIOS = (TUTORIAL, DEMO, ROLLOUTS, VOLUMES)
 PACES = {
     "tutorial": Pace(),
+    "rollouts": Pace(),
+    "volumes": Pace(),
     "demo": Pace(ready_seconds=(5.0, 30.0), delete_seconds=(1.0, 3.0)),
 }
 DELIVERY_SECONDS = 10.0
@@ -140,10 +143,12 @@ class Oracle:
         }
 
     def _answers(self) -> list[Command]:
-        """`kubectl rollout history` of every live StatefulSet."""
+        """`kubectl rollout history` and `rollout status` of every live StatefulSet."""
         sets = [item["metadata"] for item in self.api.items("statefulsets")]
         return [
-            self.driver.history_command(row["name"], namespace=row["namespace"]) for row in sets
+            ask(row["name"], namespace=row["namespace"])
+            for row in sets
+            for ask in (self.driver.history_command, self.driver.status_command)
         ]
 
 
@@ -162,7 +167,7 @@ def _header(api: Api) -> dict[str, str]:
 
 def main(arguments: list[str]) -> int:
     """Record the scenarios named on the command line into tests/streams."""
-    scenarios = {scenario.name: scenario for scenario in (TUTORIAL, DEMO)}
+    scenarios = {scenario.name: scenario for scenario in SCENARIOS}
     if not arguments or any(name not in scenarios for name in arguments):
         print(f"usage: python -m tests.lab.recorder {'|'.join(scenarios)}", file=sys.stderr)
         return 2

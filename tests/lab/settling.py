@@ -22,7 +22,14 @@ WATCHED = (
     "persistentvolumeclaims",
     "persistentvolumes",
 )
-STUCK_REASONS = ("ImagePullBackOff", "ErrImagePull", "CrashLoopBackOff")
+STUCK_REASONS = (
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+)
+UNSCHEDULABLE = "Unschedulable"
+NEVER_READY = "-unready"
 
 
 @dataclass(frozen=True)
@@ -131,8 +138,9 @@ def _rollout_under_way(workload: Raw, pods: list[Raw]) -> str | None:
     if spec["updateStrategy"]["type"] == "OnDelete":
         return None
     partition = spec["updateStrategy"].get("rollingUpdate", {}).get("partition", 0)
+    first = spec.get("ordinals", {}).get("start", 0) + partition
     expected = status["updateRevision"]
-    if any(_revision(pod) != expected for pod in pods if _ordinal(pod) >= partition):
+    if any(_revision(pod) != expected for pod in pods if _ordinal(pod) >= first):
         return "pods are still to be replaced"
     if partition == 0 and status["currentRevision"] != expected:
         return "the rollout is not yet declared complete"
@@ -164,10 +172,17 @@ def _ready(pod: Raw) -> bool:
 
 
 def _stuck(pod: Raw) -> bool:
-    """Whether a container waits for a reason that does not go away by itself."""
-    containers = pod.get("status", {}).get("containerStatuses", [])
+    """Whether a container waits for a reason that does not go away by itself, or nobody has a node
+    for it.
+    """
+    status = pod.get("status", {})
+    containers, conditions = status.get("containerStatuses", []), status.get("conditions", [])
     reasons = [row["state"].get("waiting", {}).get("reason") for row in containers]
-    return any(reason in STUCK_REASONS for reason in reasons)
+    reasons += [row.get("reason") for row in conditions if row["type"] == "PodScheduled"]
+    runs_in_vain = any(
+        row["image"].endswith(NEVER_READY) and "running" in row["state"] for row in containers
+    )
+    return runs_in_vain or any(reason in (*STUCK_REASONS, UNSCHEDULABLE) for reason in reasons)
 
 
 def _revision(pod: Raw) -> str:
