@@ -105,7 +105,7 @@ class _Journey:
         """Go through the turns."""
         end = self.span.until or self.span.now
         for at, group in groupby(turns, key=lambda turn: turn.at):
-            if at >= end:
+            if self.span.until is not None and at >= end:
                 break
             if finished := self._judge_due(at):
                 return finished

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.invariants import EXAMINED
+from tests.stories import Story
 
 pytest_plugins = ["tests.lab.fixtures"]
 
@@ -26,6 +27,24 @@ def tutorial() -> Path:
 def demo() -> Path:
     """The recording of the demo: a quarter of an hour of three workloads in two namespaces."""
     return STREAMS / "demo.jsonl.zst"
+
+
+@pytest.fixture(scope="session")
+def rollouts(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """The recorded story of every way in which a rollout goes on, stops or seems to be done."""
+    return Story("rollouts", tmp_path_factory.mktemp("rollouts"))
+
+
+@pytest.fixture(scope="session")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """The recorded story of claims and volumes."""
+    return Story("volumes", tmp_path_factory.mktemp("volumes"))
+
+
+@pytest.fixture(scope="session")
+def lesson(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """The tutorial, step by step."""
+    return Story("tutorial", tmp_path_factory.mktemp("tutorial"))
 
 
 @pytest.fixture(autouse=True)

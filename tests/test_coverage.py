@@ -16,6 +16,7 @@ from ledger.model import CONTROLLER_REVISIONS, STATEFUL_SETS, Kind
 from ledger.observe import Observer, Stream
 from ledger.reader import LocalReader
 from ledger.redaction import Redactor
+from tests.cases import case
 from tests.recorded import KEY, KEY_ID, folded
 
 SETS = Stream(STATEFUL_SETS, "*")
@@ -103,6 +104,7 @@ def seconds(story_at: str) -> int:
     return round((datetime.fromisoformat(story_at) - BEGAN).total_seconds())
 
 
+@case(70, stream="constructed")
 def test_a_complete_list_proves_deletions_as_intervals(tmp_path: Path) -> None:
     story = Story()
     story.start(SETS)

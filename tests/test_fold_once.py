@@ -18,6 +18,7 @@ from ledger.errors import LedgerBusy, LedgerUnusable, LogTruncated, OtherCluster
 from ledger.log.sqlite import LogFile
 from ledger.model import NOWHERE
 from ledger.store import Ledger
+from tests.cases import case
 from tests.faults import row
 from tests.invariants import examine
 from tests.recorded import Values, folded, values_of
@@ -62,6 +63,7 @@ def test_c01_a_consumer_killed_at_random_moments_folds_every_record_once(
     examine(values, path)
 
 
+@case(73, stream="recorded")
 def test_rebuilding_gives_the_same_digest(log_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "ledger" / "ledger.db"
     with LogFile.open(log_file, writable=False) as log:

@@ -18,6 +18,7 @@ from ledger.envelope import parse
 from ledger.model import KIND_BY_PLURAL, parse_timestamp
 from ledger.observe import Observer, Stream
 from ledger.redaction import Redactor
+from tests.cases import case
 from tests.faults import row
 from tests.invariants import examine
 from tests.normal_form import normal_form
@@ -99,6 +100,7 @@ def _relist(
     return [begin.value, *states, end.value]
 
 
+@case(69, stream="recorded")
 @pytest.mark.timeout(600)
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -145,6 +147,7 @@ def _newest(ledger: Path) -> list[tuple[str, int]]:
         ).fetchall()
 
 
+@case(71, stream="recorded")
 @pytest.mark.timeout(600)
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -11,6 +11,7 @@ from consumers.generations import (
     place,
     runs_of,
 )
+from tests.cases import case
 
 
 def state(
@@ -106,6 +107,7 @@ def test_a_revision_whose_status_nobody_saw_is_placed_by_its_template() -> None:
     assert (spot.generation, spot.is_run_own) == (2, False)
 
 
+@case(14, stream="constructed")
 def test_a_new_revision_at_an_observed_generation_is_the_platforms() -> None:
     states = [state(1, 4, 1, update="a"), state(2, 4, 1, update="b")]
     spots = placed([entry(1, "a", 1), entry(2, "b", 1)], states)
@@ -120,3 +122,11 @@ def test_status_that_lags_behind_the_spec_is_paired_with_what_it_observed() -> N
     ]
     entries = [entry(1, "a", 1), entry(2, "e", 5), entry(3, "j", 9)]
     assert [spot.generation for spot in placed(entries, states)] == [1, 5, 10]
+
+
+@case(15, stream="constructed")
+def test_revisions_that_roll_on_at_one_generation_are_all_the_platforms() -> None:
+    names = "abcd"
+    states = [state(n, 1, 1, update=name) for n, name in enumerate(names, start=1)]
+    found = placed([entry(n, name, n) for n, name in enumerate(names, start=1)], states)
+    assert [spot.is_platform for spot in found] == [False, True, True, True]

@@ -16,6 +16,7 @@ from ledger.deadlines import Deadlines
 from ledger.lines import LongLine
 from ledger.model import KIND_BY_PLURAL
 from ledger.observe import Stream
+from tests.cases import case
 from tests.faults import row
 from tests.lab.control_plane import ControlPlane
 from tests.lab.users import WATCHER
@@ -97,6 +98,7 @@ async def test_w24_a_list_whose_token_expires_is_begun_anew_and_nothing_of_it_co
     assert gaps(found) == []
 
 
+@case(70, stream="live")
 @row("W1", how="etcd compacted while away; the API server answers 410 in the watch", part="real")
 async def test_w01_a_cursor_that_etcd_has_compacted_is_one_gap_closed_by_a_list(
     breakable: ControlPlane,

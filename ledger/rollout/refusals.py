@@ -16,7 +16,7 @@ from ledger.errors import PoisonRecord
 from ledger.rollout.raw import mapping, number, server_time, text
 
 _MADE = re.compile(
-    r"create (?:Claim \S+ for )?Pod (\S+) in StatefulSet \S+ failed error: (.*)", re.DOTALL
+    r"[Cc]reate (?:Claim \S+ for )?Pod (\S+) in StatefulSet \S+ failed error: (.*)", re.DOTALL
 )
 REASONS = ("FailedCreate",)
 
