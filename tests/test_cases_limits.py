@@ -146,7 +146,7 @@ def test_records_that_come_twice_change_nothing(rollouts: Story, tmp_path: Path)
 @case(72, stream="recorded")
 def test_the_servers_second_and_the_moment_of_seeing_are_kept_apart(rollouts: Story) -> None:
     found = rollouts.select("select created_at, observed_at from revisions where created_at <> ''")
-    assert len(found) > 40
+    assert len(found) >= 40
     assert all(created.endswith(".000000Z") or len(created) == 20 for created, _ in found)
     assert all(created[:19] <= seen[:19] for created, seen in found)
     assert any(not seen.endswith(".000000Z") for _, seen in found)

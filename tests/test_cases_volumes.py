@@ -52,8 +52,7 @@ def test_a_set_made_again_takes_the_claims_by_name_and_drift_is_a_finding(
 def test_other_claim_templates_by_orphan_and_recreate_are_one_story(
     volumes: Story, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused = [row for row in volumes.select("select name from workloads where name = 'later'")]
-    assert len(refused) == 1
+    assert workload(volumes, "later", "generation") == (2,)
     step = "make it again with other claims"
     generations = volumes.select(
         """
