@@ -1,17 +1,21 @@
-"""kubectl is the oracle: after every step of a real scenario, `history -o kubectl` says what
-`kubectl rollout history` says, and `history` keeps what kubectl has forgotten."""
+"""kubectl is the oracle: after every step of a real scenario, `history` and `status` say with
+`-o kubectl` what kubectl says, pods, claims and volumes are as the API has them, and `history`
+keeps what kubectl has forgotten.
+"""
 
 from __future__ import annotations
 
+import io
 import random
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from ledger.cli import run
 from tests.expected import Expected
 from tests.faults import row
 from tests.lab.cluster import Cluster
@@ -21,6 +25,7 @@ from tests.lab.scenarios import TUTORIAL, random_steps
 from tests.lab.topics import Topics
 from tests.lab.users import WATCHER
 from tests.line import Line
+from tests.live_state import differences
 from tests.normal_form import normal_form
 from tests.real import end
 
@@ -95,11 +100,13 @@ def play(
     for step in steps:
         step.run(driver)
         expected.look(driver, step.name)
-        versions = driver.live_versions()
+        snapshot = driver.snapshot()
         for line in lines:
-            line.wait_for(versions, seconds=seconds)
+            line.wait_for(snapshot.versions(), seconds=seconds)
+            assert differences(snapshot, line.ledger, driver.namespace) == [], step.name
             for name in names:
                 compare(driver, line, name, step.name)
+                compare_status(driver, line, name, step.name)
     return expected
 
 
@@ -120,6 +127,18 @@ def compare(driver: Driver, line: Line, name: str, step: str) -> None:
     assert (told.returncode, told.stdout) == (oracle.exit, oracle.stdout), step
     if oracle.exit:
         assert told.stderr.splitlines()[0] == oracle.stderr.splitlines()[0], step
+
+
+def compare_status(driver: Driver, line: Line, name: str, step: str) -> None:
+    """The same for `rollout status --watch=false`; in this process, for speed."""
+    oracle = driver.status_command(name)
+    said, failed = io.StringIO(), io.StringIO()
+    asked = ["status", f"sts/{name}", "-n", driver.namespace, "--ledger", str(line.ledger)]
+    with redirect_stdout(said), redirect_stderr(failed):
+        code = run([*asked, "-o", "kubectl", "--watch=false"])
+    assert (code, said.getvalue()) == (oracle.exit, oracle.stdout), step
+    if oracle.exit:
+        assert failed.getvalue().splitlines()[0] == oracle.stderr.splitlines()[0], step
 
 
 @contextmanager

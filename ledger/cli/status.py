@@ -77,7 +77,7 @@ def status(
         raise LedgerError(f"revision must be a positive integer: {revision}")
     reader = reader_of(settings)
     scope = Scope("" if all_namespaces else namespace, selector)
-    chosen = _chosen(reader, target, scope, output)
+    chosen = _chosen(reader, target, scope, output, is_past=bool(as_of))
     looks = _looks(reader, settings, chosen, moment(as_of))
     screen = Screen.of(color)
     freshness = now_fresh(reader, needs=NEEDS)
@@ -99,7 +99,7 @@ def status(
 
 
 def _chosen(
-    reader: LedgerReader, words: Sequence[str], scope: Scope, output: str
+    reader: LedgerReader, words: Sequence[str], scope: Scope, output: str, *, is_past: bool
 ) -> list[dict[str, Any]]:
     if output == "kubectl" and not words and not scope.selector:
         raise LedgerError("required resource not specified")
@@ -108,11 +108,24 @@ def _chosen(
     except NotRecorded as wrong:
         if output != "kubectl":
             raise
-        name = names_of(words)[0]
-        raise LedgerError(
-            f'Error from server (NotFound): statefulsets.apps "{name}" not found'
-        ) from wrong
-    return found if words else [row for row in found if row["deleted_at"] is None]
+        raise _not_found(names_of(words)[0]) from wrong
+    living = [row for row in found if row["deleted_at"] is None]
+    if not words:
+        return living
+    if is_past or living == found:
+        return found
+    gone = next(row for row in found if row not in living)
+    if output == "kubectl":
+        raise _not_found(gone["name"])
+    raise NotRecorded(
+        f'statefulsets.apps "{gone["name"]}" was deleted at {gone["deleted_at"]}',
+        hint=f"rollout-ledger history sts/{gone['name']} -n {gone['namespace']} tells its story; "
+        "--as-of shows how it stood",
+    )
+
+
+def _not_found(name: str) -> LedgerError:
+    return LedgerError(f'Error from server (NotFound): statefulsets.apps "{name}" not found')
 
 
 def _looks(
