@@ -190,6 +190,7 @@ class Derivation:
             "undo_of": undo_of,
             "previous": known.previous,
             "generation": placed.generation,
+            "generation_from": _source(placed),
             "summary": self._summary(entry, trigger, undo_of, known.changes),
             "change_cause": cause.text,
             "change_cause_state": cause.state,
@@ -253,6 +254,13 @@ def _placement_below(window: _Window) -> Placement:
         if run.name == window.below["name"] and run.last_generation >= (generation or 0):
             return Placement(generation, index)
     return Placement(generation)
+
+
+def _source(placed: Placement) -> str | None:
+    """A template alone may be that of several generations: what rests on it may move yet."""
+    if placed.generation is None:
+        return None
+    return "status" if placed.is_run_own else "template"
 
 
 def _intent(write: Write | None) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import random
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -52,39 +53,65 @@ def _group(value: bytes) -> str:
     return document.objectuid or document.instance
 
 
-def with_relists(values: Sequence[bytes], dice: random.Random, *, relists: int) -> list[bytes]:
-    """The values with complete lists of a second watcher in between, as after an expired watch."""
+def with_relists(
+    values: Sequence[bytes], dice: random.Random, *, relists: int, after: int = 0
+) -> list[bytes]:
+    """The values with complete lists of a second watcher in between, as after an expired watch;
+    none before the first `after` values.
+    """
     observer = Observer("", "feed0002", Redactor("secrets", KEY_ID, KEY))
-    at = sorted(dice.sample(range(len(values)), relists))
+    at = sorted(dice.sample(range(after, len(values)), relists))
     mixed: list[bytes] = []
-    alive: dict[str, tuple[int, bytes]] = {}
+    seen = _Seen()
     for index, value in enumerate(values):
         while at and at[0] == index:
             at.pop(0)
             kind = dice.choice(("statefulsets", "controllerrevisions", "pods"))
-            mixed += _relist(observer, kind, alive, mixed[-1]) if mixed else []
-        document = parse(value)
-        if document.fact == "state":
-            alive[document.objectuid] = (document.version_number, value)
-        elif document.fact == "deleted":
-            alive.pop(document.objectuid, None)
+            mixed += _relist(observer, kind, seen, mixed[-1]) if mixed else []
+        seen.take(value)
         mixed.append(value)
     return mixed
 
 
-def _relist(
-    observer: Observer, plural: str, alive: dict[str, tuple[int, bytes]], latest: bytes
-) -> list[bytes]:
+@dataclass
+class _Seen:
+    """What is alive, and how new a list of each kind must be: no newer, for of other kinds more may
+    have arrived already.
+    """
+
+    alive: dict[str, bytes] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def take(self, value: bytes) -> None:
+        """One more record."""
+        document = parse(value)
+        if document.fact == "coverage":
+            version = (document.data or {}).get("resource_version")
+            kind = (document.data or {}).get("kind", "")
+            self._reach(kind, int(version or 0))
+            return
+        if document.fact == "state":
+            self.alive[document.objectuid] = value
+        elif document.fact == "deleted":
+            self.alive.pop(document.objectuid, None)
+        else:
+            return
+        self._reach(document.ref.plural, document.version_number)
+
+    def _reach(self, plural: str, version: int) -> None:
+        self.versions[plural] = max(version, self.versions.get(plural, 1))
+
+
+def _relist(observer: Observer, plural: str, seen: _Seen, latest: bytes) -> list[bytes]:
     latest_document = parse(latest)
     observer.cluster = latest_document.source.removeprefix("/clusters/")
     at = parse_timestamp(latest_document.time)
     stream, snapshot = Stream(KIND_BY_PLURAL[plural], "*"), observer.next_snapshot()
-    listed = [v for v in alive.values() if parse(v[1]).ref.plural == plural]
-    # The list is at least as new as everything of its kind that was seen.
-    version = max([parse(v[1]).version_number for v in alive.values()], default=1)
+    listed = [value for value in seen.alive.values() if parse(value).ref.plural == plural]
+    version = seen.versions.get(plural, 1)
     begin = observer.coverage("snapshot-begin", stream, at=at, snapshot=snapshot)
     states = []
-    for _, value in listed:
+    for value in listed:
         data = parse(value).data
         sealed = observer.state(to_bytes(data), kind=stream.kind, at=at, snapshot=snapshot)
         assert sealed is not None
@@ -194,16 +221,12 @@ def test_a_watch_that_starts_in_the_middle_tells_the_rest_alike(
 def from_the_middle(values: Sequence[bytes], start: int) -> list[bytes]:
     """What a watcher would have recorded that first listed everything just before `start`."""
     observer = Observer("", "feed0003", Redactor("secrets", KEY_ID, KEY))
-    alive: dict[str, tuple[int, bytes]] = {}
+    seen = _Seen()
     for value in values[:start]:
-        document = parse(value)
-        if document.fact == "state":
-            alive[document.objectuid] = (document.version_number, value)
-        elif document.fact == "deleted":
-            alive.pop(document.objectuid, None)
+        seen.take(value)
     listed: list[bytes] = []
     for plural in KIND_BY_PLURAL:
-        listed += _relist(observer, plural, alive, values[start - 1])
+        listed += _relist(observer, plural, seen, values[start - 1])
     rest = [value for value in values[start:] if parse(value).fact in ("state", "deleted")]
     return listed + rest
 

@@ -78,6 +78,7 @@ TABLES: dict[str, Entry] = {
             "pruned_after": "the lower bound of that time, when it was not watched",
             "pruned_why": "renumbered, history limit, deleted by hand, set deleted, left behind",
             "position": "the record it was first seen in",
+            "generation_from": "what tells the generation: the status, or the template alone",
         },
         label_column="name",
         facets=("trigger",),

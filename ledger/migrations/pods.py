@@ -86,6 +86,7 @@ def m009_rollouts(db: Database) -> None:
     """What became of each revision, and what was refused on the way."""
     db.execute("alter table progress add column fold integer not null default 0")
     db.execute("alter table revisions drop column status")
+    db.execute("alter table revisions add column generation_from text")
     db.execute("create index revisions_pruned on revisions (workload_uid, pruned_at)")
     db.execute("create index revisions_seen on revisions (workload_uid, observed_at)")
     db.execute("""
