@@ -58,8 +58,18 @@ def demo(settings: Settings, host: str, port: int, *, no_web: bool) -> None:
 STORY = (
     ("What kubectl still lists of shop/web", ["history", "sts/web", "-n", "shop", "-o", "kubectl"]),
     ("What happened", ["history", "sts/web", "-n", "shop"]),
+    (
+        "Why it stood still at 12:59:06, and what healed it",
+        ["status", "sts/web", "-n", "shop", "--as-of", "2026-11-23T12:59:06Z"],
+    ),
+    ("How long each pod then took", ["rollouts", "shop/web/7"]),
     ("What the last change did", ["diff", "sts/web", "-n", "shop"]),
     ("Where it stands", ["show", "sts/web", "-n", "shop"]),
+    (
+        "Volumes that outlived their StatefulSet",
+        ["volumes", "sts/kafka", "-n", "data"],
+    ),
+    ("What was left behind", ["volumes", "-A", "--orphans"]),
     ("The fleet's last changes", ["changes", "-A", "--limit", "8"]),
 )
 

@@ -156,121 +156,161 @@ MORE = {"revisionHistoryLimit": 4, "minReadySeconds": 1, **RETENTION}
 LABELLED = {"spec": {"template": {"metadata": {"labels": {"tier": "front"}}}}}
 ANNOTATED = {"spec": {"template": {"metadata": {"annotations": {CAUSE: "in the template"}}}}}
 
+PLAINLY = (
+    apply("plain, with no word on how to update", PLAIN),
+    image("a plain rollout", "plain", "1.25"),
+    apply("calm waits after each pod", small("calm", 2, spec={"minReadySeconds": 4})),
+    until(
+        "ready but not yet available",
+        ("set", "image", "sts/calm", "nginx=nginx:1.25"),
+        not_yet_available,
+    ),
+    kubectl("and then available", "get", "sts", "calm"),
+    kubectl("calm goes", "delete", "sts", "calm"),
+)
+"""One after the other, and what kubectl calls done."""
+
+BY_HAND = (
+    apply("hand, replaced by hand", small("hand", strategy="OnDelete")),
+    image("nothing moves by itself", "hand", "1.25"),
+    delete_pod("the first by hand", "hand-2"),
+    kubectl("the others by hand", "delete", "pod", "hand-1", "hand-0"),
+    image("a bad image for hand", "hand", "1.26-bad"),
+    delete_pod("hand-1 takes the bad image", "hand-1"),
+    undo("undone, hand-1 waits for a hand", "hand"),
+    kubectl("hand goes", "delete", "sts", "hand"),
+)
+"""OnDelete."""
+
+IN_PARALLEL = (
+    apply("wide, two at a time", small("wide", 5, pods="Parallel", spec=SPREAD)),
+    image("two at a time", "wide", "1.25"),
+    image("a bad image for wide", "wide", "1.26-bad"),
+    undo("undone, and wide heals by itself", "wide"),
+    kubectl("wide goes", "delete", "sts", "wide"),
+)
+"""Parallel."""
+
+FROM_ORDINALS = (
+    apply("shifted begins at 5", small("shifted", spec={"ordinals": {"start": 5}})),
+    patch("hold back shifted-5", "shifted", partition(1)),
+    image("all but the first of shifted", "shifted", "1.25"),
+    patch("let it all go", "shifted", partition(0)),
+    patch("begin at 3", "shifted", {"spec": {"ordinals": {"start": 3}}}),
+    kubectl("shifted goes", "delete", "sts", "shifted"),
+)
+"""Ordinals."""
+
+PARTITIONED = (
+    apply("held", small("held")),
+    patch("hold back more than there are", "held", partition(5)),
+    image("no pod takes it", "held", "1.25"),
+    patch("two may go", "held", partition(1)),
+    patch("hold back all but one", "held", partition(2)),
+    image("three revisions at once", "held", "1.26"),
+    delete_pod("below the partition it comes back old", "held-1"),
+    patch("raise the partition over what was done", "held", partition(3)),
+    patch("release held", "held", partition(0)),
+    image("a bad image for held", "held", "1.27-bad"),
+    patch("put the bad pod below the partition", "held", partition(3)),
+    undo("undone below the partition", "held"),
+    kubectl("held goes", "delete", "sts", "held"),
+)
+"""Partitions."""
+
+STICKING = (
+    apply("stuck", small("stuck", 5)),
+    image("a bad image for stuck", "stuck", "1.25-bad"),
+    undo("a rollback that sticks", "stuck"),
+    delete_pod("healed by deleting the pod", "stuck-4"),
+    kubectl("stuck goes", "delete", "sts", "stuck"),
+    apply("ending", small("ending")),
+    image("a bad image for ending", "ending", "1.25-bad"),
+    Step("undone while the bad pod is going", finalizer, settles=False),
+    kubectl(
+        "and then it is gone",
+        *("patch", "pod", "ending-2", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'),
+        user=ADMIN,
+    ),
+    kubectl("ending goes", "delete", "sts", "ending"),
+)
+"""Stuck after an undo, kubernetes#67250."""
+
+UNREADY = (
+    apply("sick", small("sick", 2, pods="Parallel")),
+    image("it crashes", "sick", "1.25-crash"),
+    image("it lacks its settings", "sick", "1.26-config"),
+    image("it never gets ready", "sick", "1.27-unready"),
+    apply(
+        "nobody has a node for it",
+        small("sick", 2, pods="Parallel", pod={"nodeSelector": {"disk": "none"}}),
+    ),
+    apply("and well again", small("sick", 2, pods="Parallel")),
+    kubectl("sick goes", "delete", "sts", "sick"),
+    Step("its claim finds no volume", unbound, settles=False),
+    kubectl("unbound goes", "delete", "sts", "unbound", settles=False),
+    kubectl("its claim goes too", "delete", "pvc", "data-unbound-0"),
+)
+"""Why a pod is not ready."""
+
+REFUSED = (
+    Step("a quota refuses its pod", quota, settles=False),
+    kubectl("the quota goes", "delete", "quota", "none", user=ADMIN),
+    kubectl("poor goes", "delete", "sts", "poor"),
+)
+"""Refused."""
+
+INTERRUPTED = (
+    apply("mid", small("mid")),
+    image("a bad image for mid", "mid", "1.25-bad"),
+    delete_pod("one not yet updated comes back as it was", "mid-0"),
+    kubectl("scale down in the middle", "scale", "sts/mid", "--replicas=2"),
+    image("a good image for mid", "mid", "1.26"),
+    delete_pod("mid is healed", "mid-1"),
+    kubectl("mid goes", "delete", "sts", "mid"),
+)
+"""In the middle of things."""
+
+IDENTITIES = (
+    Step("a pod failed and was replaced", failed_pod),
+    Step("there and back in one breath", there_and_back),
+    Step("two undos in one breath", undo_twice),
+    patch("a label in the template", "plain", LABELLED),
+    patch("a cause in the template", "plain", ANNOTATED),
+    kubectl(
+        "a cause with a line break, a tab and an escape",
+        *("annotate", "sts/plain", "--overwrite", f"{CAUSE}=one\ttwo\nthree\x1b[31m"),
+    ),
+    patch("limit, readiness and retention", "plain", {"spec": MORE}),
+    kubectl("restart plain", "rollout", "restart", "sts/plain"),
+    kubectl("restart plain again", "rollout", "restart", "sts/plain"),
+    kubectl("and again", "rollout", "restart", "sts/plain"),
+    kubectl("and a fourth time", "rollout", "restart", "sts/plain"),
+    kubectl(
+        "a revision label edited by hand",
+        *("label", "pod", "plain-1", "controller-revision-hash=handmade", "--overwrite"),
+    ),
+    Step("a daemon in the same namespace", daemons),
+    apply("left", small("left", 1, app="both")),
+    apply("right, with the same selector", small("right", 1, app="both")),
+    kubectl("delete plain", "delete", "sts", "plain"),
+    apply("make plain again", PLAIN),
+)
+"""No rollout at all, or more than one."""
+
 ROLLOUTS = Scenario(
     "rollouts",
     volumes=2,
     steps=(
-        # one after the other, and what kubectl calls done
-        apply("plain, with no word on how to update", PLAIN),
-        image("a plain rollout", "plain", "1.25"),
-        apply("calm waits after each pod", small("calm", 2, spec={"minReadySeconds": 4})),
-        until(
-            "ready but not yet available",
-            ("set", "image", "sts/calm", "nginx=nginx:1.25"),
-            not_yet_available,
-        ),
-        kubectl("and then available", "get", "sts", "calm"),
-        kubectl("calm goes", "delete", "sts", "calm"),
-        # OnDelete
-        apply("hand, replaced by hand", small("hand", strategy="OnDelete")),
-        image("nothing moves by itself", "hand", "1.25"),
-        delete_pod("the first by hand", "hand-2"),
-        kubectl("the others by hand", "delete", "pod", "hand-1", "hand-0"),
-        image("a bad image for hand", "hand", "1.26-bad"),
-        delete_pod("hand-1 takes the bad image", "hand-1"),
-        undo("undone, hand-1 waits for a hand", "hand"),
-        kubectl("hand goes", "delete", "sts", "hand"),
-        # Parallel
-        apply("wide, two at a time", small("wide", 5, pods="Parallel", spec=SPREAD)),
-        image("two at a time", "wide", "1.25"),
-        image("a bad image for wide", "wide", "1.26-bad"),
-        undo("undone, and wide heals by itself", "wide"),
-        kubectl("wide goes", "delete", "sts", "wide"),
-        # ordinals
-        apply("shifted begins at 5", small("shifted", spec={"ordinals": {"start": 5}})),
-        patch("hold back shifted-5", "shifted", partition(1)),
-        image("all but the first of shifted", "shifted", "1.25"),
-        patch("let it all go", "shifted", partition(0)),
-        patch("begin at 3", "shifted", {"spec": {"ordinals": {"start": 3}}}),
-        kubectl("shifted goes", "delete", "sts", "shifted"),
-        # partitions
-        apply("held", small("held")),
-        patch("hold back more than there are", "held", partition(5)),
-        image("no pod takes it", "held", "1.25"),
-        patch("two may go", "held", partition(1)),
-        patch("hold back all but one", "held", partition(2)),
-        image("three revisions at once", "held", "1.26"),
-        delete_pod("below the partition it comes back old", "held-1"),
-        patch("raise the partition over what was done", "held", partition(3)),
-        patch("release held", "held", partition(0)),
-        image("a bad image for held", "held", "1.27-bad"),
-        patch("put the bad pod below the partition", "held", partition(3)),
-        undo("undone below the partition", "held"),
-        kubectl("held goes", "delete", "sts", "held"),
-        # stuck after an undo, kubernetes#67250
-        apply("stuck", small("stuck", 5)),
-        image("a bad image for stuck", "stuck", "1.25-bad"),
-        undo("a rollback that sticks", "stuck"),
-        delete_pod("healed by deleting the pod", "stuck-4"),
-        kubectl("stuck goes", "delete", "sts", "stuck"),
-        apply("ending", small("ending")),
-        image("a bad image for ending", "ending", "1.25-bad"),
-        Step("undone while the bad pod is going", finalizer, settles=False),
-        kubectl(
-            "and then it is gone",
-            *("patch", "pod", "ending-2", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'),
-            user=ADMIN,
-        ),
-        kubectl("ending goes", "delete", "sts", "ending"),
-        # why a pod is not ready
-        apply("sick", small("sick", 2, pods="Parallel")),
-        image("it crashes", "sick", "1.25-crash"),
-        image("it lacks its settings", "sick", "1.26-config"),
-        image("it never gets ready", "sick", "1.27-unready"),
-        apply(
-            "nobody has a node for it",
-            small("sick", 2, pods="Parallel", pod={"nodeSelector": {"disk": "none"}}),
-        ),
-        apply("and well again", small("sick", 2, pods="Parallel")),
-        kubectl("sick goes", "delete", "sts", "sick"),
-        Step("its claim finds no volume", unbound, settles=False),
-        kubectl("unbound goes", "delete", "sts", "unbound", settles=False),
-        kubectl("its claim goes too", "delete", "pvc", "data-unbound-0"),
-        # refused
-        Step("a quota refuses its pod", quota, settles=False),
-        kubectl("the quota goes", "delete", "quota", "none", user=ADMIN),
-        kubectl("poor goes", "delete", "sts", "poor"),
-        # in the middle of things
-        apply("mid", small("mid")),
-        image("a bad image for mid", "mid", "1.25-bad"),
-        delete_pod("one not yet updated comes back as it was", "mid-0"),
-        kubectl("scale down in the middle", "scale", "sts/mid", "--replicas=2"),
-        image("a good image for mid", "mid", "1.26"),
-        delete_pod("mid is healed", "mid-1"),
-        kubectl("mid goes", "delete", "sts", "mid"),
-        # no rollout at all, or more than one
-        Step("a pod failed and was replaced", failed_pod),
-        Step("there and back in one breath", there_and_back),
-        Step("two undos in one breath", undo_twice),
-        patch("a label in the template", "plain", LABELLED),
-        patch("a cause in the template", "plain", ANNOTATED),
-        kubectl(
-            "a cause with a line break, a tab and an escape",
-            *("annotate", "sts/plain", "--overwrite", f"{CAUSE}=one\ttwo\nthree\x1b[31m"),
-        ),
-        patch("limit, readiness and retention", "plain", {"spec": MORE}),
-        kubectl("restart plain", "rollout", "restart", "sts/plain"),
-        kubectl("restart plain again", "rollout", "restart", "sts/plain"),
-        kubectl("and again", "rollout", "restart", "sts/plain"),
-        kubectl("and a fourth time", "rollout", "restart", "sts/plain"),
-        kubectl(
-            "a revision label edited by hand",
-            *("label", "pod", "plain-1", "controller-revision-hash=handmade", "--overwrite"),
-        ),
-        Step("a daemon in the same namespace", daemons),
-        apply("left", small("left", 1, app="both")),
-        apply("right, with the same selector", small("right", 1, app="both")),
-        kubectl("delete plain", "delete", "sts", "plain"),
-        apply("make plain again", PLAIN),
+        *PLAINLY,
+        *BY_HAND,
+        *IN_PARALLEL,
+        *FROM_ORDINALS,
+        *PARTITIONED,
+        *STICKING,
+        *UNREADY,
+        *REFUSED,
+        *INTERRUPTED,
+        *IDENTITIES,
     ),
 )

@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 
 from tests.lab.recording import STREAMS, read_recording
-from tests.lab.scenarios import DEMO, TUTORIAL, Scenario, random_steps
+from tests.lab.scenarios import DEMO, ROLLOUTS, TUTORIAL, VOLUMES, Scenario, random_steps
 from tests.lab.settling import WATCHED
 
-RECORDED = [TUTORIAL, DEMO]
+WITHOUT_SETS = {
+    "a class whose claims may grow",
+    "delete my-db, the claims stay",
+    "orphan its pods",
+}
+"""Steps at whose end there is no StatefulSet to ask about."""
+RECORDED = [TUTORIAL, DEMO, ROLLOUTS, VOLUMES]
 
 
 def read(scenario: Scenario) -> list[dict[str, Any]]:
@@ -55,7 +61,7 @@ def test_a_recording_holds_every_step_with_its_oracle(scenario: Scenario) -> Non
     recorded = [name for name, _ in itertools.groupby(command["step"] for command in commands)]
     assert recorded == [step.name for step in scenario.steps]
     oracles = {row["step"] for row in commands if row["argv"][3:5] == ["rollout", "history"]}
-    assert oracles == {step.name for step in scenario.steps}
+    assert oracles == {step.name for step in scenario.steps} - WITHOUT_SETS
 
 
 @pytest.mark.parametrize("scenario", RECORDED, ids=lambda scenario: scenario.name)
