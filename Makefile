@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help demo test lint bench acceptance docs
+.PHONY: help demo test lint bench acceptance docs goldens
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -39,6 +39,9 @@ bench: $(BIN)/.installed  ## Events per second: the naive pipeline and ours, in 
 acceptance: $(BIN)/.installed  ## The long random scenario against kubectl, three seeds of 200 steps
 	@$(BIN)/python -m tests.lab.build all
 	@$(BIN)/python -m pytest -m acceptance $(ARGS)
+
+goldens: $(BIN)/.installed  ## Write anew what the fold makes of each recording; read the difference
+	@$(BIN)/python -m tests.test_fold_golden
 
 docs: $(BIN)/.installed  ## Write the generated pages again: docs/faults.md, docs/redaction.md
 	@$(BIN)/python -m tests.faults > docs/faults.md.new

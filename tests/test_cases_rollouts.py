@@ -328,8 +328,12 @@ def test_status_does_not_follow_the_next_set_of_the_name(
 ) -> None:
     ledger: Path = rollouts.ledger("delete plain")
     arguments = ["status", "sts/plain", "-n", "default", "--ledger", str(ledger)]
-    assert run([*arguments, "--watch=false"]) == 1
-    assert "deleted" in capsys.readouterr().err
+    assert run([*arguments, "--watch=false"]) == 3
+    assert "was deleted at" in capsys.readouterr().err
+    assert run([*arguments, "-o", "kubectl"]) == 1
+    assert capsys.readouterr().err == (
+        'Error from server (NotFound): statefulsets.apps "plain" not found\n'
+    )
     uid = workload(rollouts, "plain", "uid", "delete plain")[0]
     assert standing(rollouts.reader(), uid).is_deleted
     assert workload(rollouts, "plain", "uid")[0] != uid
