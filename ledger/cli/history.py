@@ -148,7 +148,8 @@ def _title(each: WorkloadHistory) -> str:
     workload = each.workload
     gone = workload["recorded"] - workload["live"]
     shown = f"statefulset.apps/{workload['name']}   namespace {workload['namespace']}"
-    known = f"{workload['recorded']} revisions, {gone} of them no longer in the cluster"
+    plural = "" if workload["recorded"] == 1 else "s"
+    known = f"{workload['recorded']} revision{plural}, {gone} of them no longer in the cluster"
     if workload["predecessor"]:
         adopted = any(row["trigger"] == "adopted" for row in each.rows)
         before = f"{workload['name']}~{workload['predecessor'][:4]}"
