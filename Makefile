@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help demo test lint bench acceptance docs goldens
+.PHONY: help demo test lint bench acceptance docs goldens mutants
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -39,6 +39,11 @@ bench: $(BIN)/.installed  ## Events per second: the naive pipeline and ours, in 
 acceptance: $(BIN)/.installed  ## The long random scenario against kubectl, three seeds of 200 steps
 	@$(BIN)/python -m tests.lab.build all
 	@$(BIN)/python -m pytest -m acceptance $(ARGS)
+
+mutants: $(BIN)/.installed  ## Change the code a thousand ways and see which changes no test notices (an hour)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group mutation
+	@PATH="$(CURDIR)/$(BIN):$$PATH" mutmut run --max-children $(WORKERS) $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.mutants
 
 goldens: $(BIN)/.installed  ## Write anew what the fold makes of each recording; read the difference
 	@$(BIN)/python -m tests.test_fold_golden
