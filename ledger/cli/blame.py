@@ -24,6 +24,10 @@ COLUMNS = (
     Column("BY"),
     Column("VALUE"),
 )
+NARROW = 150
+"""On a narrower terminal field, value and time share the last column, which may wrap."""
+
+NARROW_COLUMNS = (COLUMNS[1], COLUMNS[3], COLUMNS[0])
 
 
 @click.command("blame")
@@ -68,7 +72,12 @@ def command(
     if machine(output, "Blame", FIELDS, [each.row() for each in told], freshness):
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     screen = Screen.of(color)
-    screen.table(COLUMNS, [_cells(each) for each in told], headers=not no_headers)
+    rows = [_cells(each) for each in told]
+    if screen.is_terminal and screen.width < NARROW:
+        rows = [[rev, why, f"{field}: {value} · {at}"] for field, rev, at, why, _, value in rows]
+        screen.table(NARROW_COLUMNS, rows, headers=not no_headers)
+    else:
+        screen.table(COLUMNS, rows, headers=not no_headers)
     context.exit(close(freshness, screen=screen, must_be_fresh=fresh))
 
 

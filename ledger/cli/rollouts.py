@@ -33,6 +33,10 @@ COLUMNS = (
     Column("WHAT"),
     Column("HELD UP BY"),
 )
+NARROW = 150
+"""On a narrower terminal what held it up follows in the last column, which may wrap."""
+
+NARROW_COLUMNS = (COLUMNS[0], COLUMNS[2], COLUMNS[3], COLUMNS[5])
 POD_COLUMNS = (
     Column("ORDINAL"),
     Column("POD", "bold"),
@@ -100,11 +104,24 @@ def command(
     if machine(output, "Rollout", list(load("rollout_history").columns), items, freshness):
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     if items:
-        rows = [_cells(item, screen) for item in items]
-        screen.table(COLUMNS, rows, headers=not no_headers)
+        _print_list(screen, [_cells(item, screen) for item in items], headers=not no_headers)
     else:
         click.echo("No rollouts recorded." if not is_open else "Nothing is rolling out.", err=True)
     context.exit(close(freshness, screen=screen, must_be_fresh=fresh))
+
+
+def _print_list(screen: Screen, rows: list[list[str]], *, headers: bool) -> None:
+    if screen.is_terminal and screen.width < NARROW:
+        narrow = [
+            [name, phase, time, _told(what, held)] for name, _, phase, time, _, what, held in rows
+        ]
+        screen.table(NARROW_COLUMNS, narrow, headers=headers)
+    else:
+        screen.table(COLUMNS, rows, headers=headers)
+
+
+def _told(what: str, held_up: str) -> str:
+    return what if held_up == "-" else f"{what} · held up by {held_up}"
 
 
 def _cells(item: Mapping[str, Any], screen: Screen) -> list[str]:
