@@ -19,6 +19,9 @@ GLYPHS = {
     "superseded": "~",
     "progressing": "…",
     "staged": "…",
+    "settling": "…",
+    "stalled": "✗",
+    "undone": "↩",
     "deleted": "✗",
     "unobserved": "?",
     "create": "+",
@@ -34,7 +37,7 @@ GLYPHS = {
     "live": "✓",
     "stopped": "■",
 }
-STATES = ("trigger", "status", "what", "next_trigger", "state", "disposition", "fact")
+STATES = ("trigger", "status", "phase", "what", "next_trigger", "state", "disposition", "fact")
 DIGESTS = ("digest", "sha256", "template_digest")
 DOCUMENTS = ("managed_fields", "undo_annotation", "detail", "selector")
 IMAGES = ("images", "image_before", "image_after", "images_before", "images_after")
@@ -70,10 +73,11 @@ def cell(value: Any, column: str, known: Known, page: Page) -> Markup | None:
     if not isinstance(value, str) or not value:
         return None
     if column in STATES:
-        return Markup(" ").join(_state(word) for word in value.split())
+        words = value.split() if column == "what" else [value]
+        return Markup(" ").join(_state(word) for word in words)
     if column in IMAGES:
         return Markup("<br>").join(escape(image) for image in value.split(" "))
-    if column.endswith(("_at", "_after")) or column in ("at", "now"):
+    if column.endswith(("_at", "_after")) or column in ("at", "now", "since"):
         return _time(value)
     if column == "uid" or column.endswith("_uid") or column == "predecessor":
         return _uid(value, column, page)
@@ -103,7 +107,9 @@ def folded(entries: Mapping[str, str], summary: str) -> Markup:
 def _state(word: str) -> Markup:
     glyph = GLYPHS.get(word)
     mark = Markup('<span aria-hidden="true">{}</span> ').format(glyph) if glyph else ""
-    return Markup('<span class="rl-state rl-{}">{}{}</span>').format(word, mark, word)
+    return Markup('<span class="rl-state rl-{}">{}{}</span>').format(
+        word.replace(" ", "-"), mark, word
+    )
 
 
 def _time(value: str) -> Markup | None:

@@ -75,6 +75,10 @@ def test_a_state_has_a_sign_and_a_word() -> None:
         '<span class="rl-state rl-undo"><span aria-hidden="true">↩</span> undo</span>'
     )
     assert shown("create undo", "what").count("rl-state") == 2
+    assert shown("left behind", "status") == (
+        '<span class="rl-state rl-left-behind">left behind</span>'
+    )
+    assert "✗" in shown("stalled", "phase")
     assert shown("fresh", "status") == '<span class="rl-state rl-fresh">fresh</span>'
 
 
