@@ -107,7 +107,7 @@ def test_a_volume_says_what_it_is_in_its_storage(
 
 
 def test_who_set_a_claim_ref_is_the_last_manager_that_owns_it() -> None:
-    fields = {"f:spec": {"f:claimRef": {"f:uid": {}}}}
+    fields: dict[str, Any] = {"f:spec": {"f:claimRef": {"f:uid": {}}}}
     entries = [
         {"manager": "later", "time": "2026-11-02T00:00:00Z", "fieldsV1": fields},
         {"manager": "first", "time": "2026-11-01T00:00:00Z", "fieldsV1": fields},
