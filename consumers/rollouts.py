@@ -15,7 +15,7 @@ from consumers.courses import Course, PodTurn, RefusalTurn, SetTurn, Span, Turn,
 from consumers.projection import Observed, Touched
 from ledger.canonical import from_bytes
 from ledger.rollout.pods import PodState
-from ledger.rollout.refusals import Refusal
+from ledger.rollout.refusals import recorded
 from ledger.rollout.sets import SetStatus, set_status
 from ledger.store import Ledger, Row
 
@@ -96,7 +96,7 @@ class Rollouts:
         for row in self.ledger.rows("fold/pod_ends", key):
             yield PodTurn(row["deleted_at"], row["resource_version"], row["uid"], None)
         for row in self.ledger.rows("fold/refusal_turns", key):
-            yield RefusalTurn(row["observed_at"], row["resource_version"], _refusal(row))
+            yield RefusalTurn(row["observed_at"], row["resource_version"], recorded(row))
 
 
 def _ending(
@@ -185,16 +185,4 @@ def _pod(row: Row) -> PodState:
         terminating_at=row["terminating_at"],
         containers=(),
         claims=(),
-    )
-
-
-def _refusal(row: Row) -> Refusal:
-    return Refusal(
-        set_uid=row["workload_uid"],
-        pod=row["pod"],
-        reason=row["reason"],
-        message=row["message"],
-        count=row["times"],
-        first_at=row["first_at"],
-        last_at=row["last_at"],
     )

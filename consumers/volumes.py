@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from consumers.bindings import Bindings
-from consumers.claims import Claims
+from consumers.claims import SLACK, Claims
 from consumers.mounts import Mounts
 from consumers.projection import Observed, Touched
 from consumers.states import States
@@ -34,9 +33,6 @@ from ledger.rollout.raw import server_time
 from ledger.store import Ledger, Row
 
 CACHED = 20_000
-SLACK = timedelta(seconds=2)
-"""Watches of different kinds are not ordered among each other."""
-
 Key = tuple[str, str]
 """Namespace and name of a claim, whichever claim has it."""
 

@@ -15,7 +15,7 @@ from ledger.errors import NotRecorded
 from ledger.model import Position
 from ledger.reader import LedgerReader
 from ledger.rollout.pods import PodState, pod_state
-from ledger.rollout.refusals import Refusal
+from ledger.rollout.refusals import Refusal, recorded
 from ledger.rollout.sets import SetStatus, set_status
 from ledger.rollout.verdict import Blocker, Verdict, verdict
 
@@ -62,7 +62,7 @@ def standing(reader: LedgerReader, workload_uid: str) -> Standing:
     row = _row(reader, workload_uid)
     asked = {"workload_uid": workload_uid}
     pods = reader.query("status_pods", asked)
-    refusals = [_refusal(each) for each in reader.query("status_refusals", asked)]
+    refusals = [recorded(each) for each in reader.query("status_refusals", asked)]
     states = tuple(_pod(each) for each in pods)
     return _judged(reader, row, _status(row), states, refusals, str(row["now"]))
 
@@ -142,15 +142,3 @@ def _pod(row: Mapping[str, Any]) -> PodState:
         "claims": (),
     }
     return PodState(**left_out | known | {"ready": bool(row["ready"])})
-
-
-def _refusal(row: Mapping[str, Any]) -> Refusal:
-    return Refusal(
-        row["workload_uid"],
-        row["pod"],
-        row["reason"],
-        row["message"],
-        row["times"],
-        row["first_at"],
-        row["last_at"],
-    )

@@ -9,7 +9,7 @@ import click
 
 from ledger import render
 from ledger.cli.options import installation, output_options, scope_options
-from ledger.cli.output import Column, Screen, close, machine, now_fresh, reader_of
+from ledger.cli.output import PHASES, Column, Screen, close, machine, now_fresh, reader_of
 from ledger.cli.times import moment, took
 from ledger.freshness import age
 from ledger.history import SPEC, Wanted, WorkloadHistory, histories, kubectl_rows
@@ -18,16 +18,6 @@ from ledger.settings import Settings
 from ledger.sql import load
 from ledger.targets import Scope
 
-GLYPHS = {
-    "complete": "✓",
-    "superseded": "~",
-    "undone": "↩",
-    "progressing": "…",
-    "staged": "…",
-    "settling": "…",
-    "stalled": "✗",
-    "deleted": "~",
-}
 COLUMNS = (
     Column("REV", "bold"),
     Column("AGE"),
@@ -177,7 +167,7 @@ def collapse(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _cells(row: Mapping[str, Any], screen: Screen, *, wide: bool) -> list[str]:
-    glyph = f"{GLYPHS.get(row['status'], ' ')} " if screen.is_terminal else ""
+    glyph = f"{PHASES.get(row['status'], ' ')} " if screen.is_terminal else ""
     mark = ("▸ " if row["running"] else "  ") if screen.is_terminal else ""
     seconds = (utc_now() - parse_timestamp(row["observed_at"])).total_seconds()
     cells = [

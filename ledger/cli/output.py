@@ -20,6 +20,19 @@ from ledger.summary import plain
 STALE_EXIT = 3
 
 
+PHASES = {
+    "complete": "✓",
+    "superseded": "~",
+    "undone": "↩",
+    "progressing": "…",
+    "staged": "…",
+    "settling": "…",
+    "stalled": "✗",
+    "deleted": "~",
+}
+"""The sign of each phase of a rollout, beside its word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a human table: its header, and how it may be drawn."""

@@ -8,21 +8,14 @@ from typing import Any
 import click
 
 from ledger.cli.options import installation, output_options, scope_options
-from ledger.cli.output import Column, Screen, close, machine, now_fresh, reader_of
+from ledger.cli.output import PHASES, Column, Screen, close, machine, now_fresh, reader_of
 from ledger.cli.times import clock, instant, moment, took
 from ledger.rollouts import Timeline, Wanted, rollout_id, rollouts, timeline
 from ledger.settings import Settings
 from ledger.sql import load
 from ledger.targets import Scope
 
-GLYPHS = {
-    "complete": "✓",
-    "stalled": "✗",
-    "undone": "↩",
-    "superseded": "~",
-    "deleted": "~",
-    "unobserved": "?",
-}
+GLYPHS = PHASES | {"unobserved": "?"}
 NEEDS = ("statefulsets", "controllerrevisions", "pods")
 COLUMNS = (
     Column("ROLLOUT", "bold"),
@@ -125,7 +118,7 @@ def _told(what: str, held_up: str) -> str:
 
 
 def _cells(item: Mapping[str, Any], screen: Screen) -> list[str]:
-    glyph = f"{GLYPHS.get(item['phase'], '…')} " if screen.is_terminal else ""
+    glyph = f"{GLYPHS[item['phase']]} " if screen.is_terminal else ""
     return [
         str(item["id"]),
         instant(item["started_at"]),

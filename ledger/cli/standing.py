@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.cli.output import Column, Screen
+from ledger.cli.output import PHASES, Column, Screen
 from ledger.cli.times import instant, took
 from ledger.freshness import age
 from ledger.model import parse_timestamp
@@ -19,7 +19,6 @@ COLUMNS = (
     Column("READY"),
     Column("HELD UP BY"),
 )
-GLYPHS = {"complete": "✓", "stalled": "✗"}
 BARS = {True: "██████████", False: "▒▒▒▒▒▒▒▒▒▒"}
 
 Line = tuple[str, str]
@@ -49,7 +48,7 @@ def line_of(each: Standing) -> str:
 def summary_cells(each: Standing, screen: Screen) -> list[str]:
     """The standing as a row of a table."""
     judged = each.verdict
-    glyph = f"{GLYPHS.get(judged.phase, '…')} " if screen.is_terminal else ""
+    glyph = f"{PHASES[judged.phase]} " if screen.is_terminal else ""
     number = each.row["number"]
     return [
         str(each.row["namespace"]),

@@ -44,6 +44,19 @@ def refusal(raw_event: Mapping[str, Any]) -> Refusal | None:
         raise PoisonRecord(f"not an Event: {type(wrong).__name__} {wrong}") from None
 
 
+def recorded(row: Any) -> Refusal:
+    """The refusal that a row of the table `refusals` holds."""
+    return Refusal(
+        set_uid=row["workload_uid"],
+        pod=row["pod"],
+        reason=row["reason"],
+        message=row["message"],
+        count=row["times"],
+        first_at=row["first_at"],
+        last_at=row["last_at"],
+    )
+
+
 def _refusal(raw_event: Mapping[str, Any]) -> Refusal | None:
     reason, message = raw_event.get("reason", ""), raw_event.get("message", "")
     found = _MADE.match(message) if reason in REASONS else None
