@@ -180,9 +180,7 @@ async def test_the_commands_answer_while_they_run(tmp_path: Path) -> None:
             await ready(watch)
             consume = started(stack, "consume", "--data", str(data))
             await ready(consume)
-            code, metrics = await asyncio.to_thread(get, consume, "/metrics")
-            assert code == 200
-            assert "ledger_projection_lag_events 0.0" in metrics.splitlines()
+            await measured(consume, "ledger_projection_lag_events 0.0")
             assert (await asyncio.to_thread(get, watch, "/livez"))[0] == 200
 
 
@@ -202,6 +200,14 @@ def started(stack: ExitStack, *arguments: str) -> str:
 async def ready(address: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (await asyncio.to_thread(get, address, "/readyz"))[0] != 200:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+async def measured(address: str, line: str) -> None:
+    """Ready is not caught up: the watcher beats while the consumer is asked."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while line not in (await asyncio.to_thread(get, address, "/metrics"))[1].splitlines():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
 
