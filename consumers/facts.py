@@ -19,6 +19,7 @@ from ledger.rollout.sets import SetStatus
 
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 UNDO_ANNOTATION = "rollout-ledger/undo"
+STAMP_ANNOTATION = "rollout-ledger/actor"
 DEFAULT_HISTORY_LIMIT = 10
 
 
@@ -40,6 +41,7 @@ class SetFacts:
     update_partition: int
     history_limit: int
     terminating: bool
+    stamp: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,14 @@ class RevisionFacts:
     change_cause: str | None
 
 
-def set_facts(raw_set: Mapping[str, Any], status: SetStatus) -> SetFacts:
-    """The facts of a StatefulSet whose status is known. Raises PoisonRecord for what no API server
-    serves.
+def set_facts(
+    raw_set: Mapping[str, Any], status: SetStatus, *, trusts_stamp: bool = False
+) -> SetFacts:
+    """The facts of a StatefulSet whose status is known; the admission stamp is one only where the
+    watcher was told that a policy sets it. Raises PoisonRecord for what no API server serves.
     """
     try:
-        return _set_facts(raw_set, status)
+        return _set_facts(raw_set, status, trusts_stamp)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as wrong:
         raise PoisonRecord(f"not a StatefulSet: {type(wrong).__name__} {wrong}") from None
 
@@ -139,7 +143,7 @@ def spec_managers(raw_set: Mapping[str, Any]) -> str:
     return to_bytes(kept).decode()
 
 
-def _set_facts(raw_set: Mapping[str, Any], status: SetStatus) -> SetFacts:
+def _set_facts(raw_set: Mapping[str, Any], status: SetStatus, trusts_stamp: bool) -> SetFacts:
     metadata, spec = raw_set["metadata"], raw_set["spec"]
     mapping(metadata.get("labels"))
     mapping(spec.get("selector"))
@@ -156,6 +160,7 @@ def _set_facts(raw_set: Mapping[str, Any], status: SetStatus) -> SetFacts:
         update_partition=status.update_partition,
         history_limit=number(spec.get("revisionHistoryLimit", DEFAULT_HISTORY_LIMIT)),
         terminating=status.terminating,
+        stamp=_annotation(metadata, STAMP_ANNOTATION) if trusts_stamp else None,
     )
 
 

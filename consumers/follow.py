@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from consumers.actions import Actions
+from consumers.attributions import Attributions
 from consumers.comparisons import Comparisons
 from consumers.coverage import Coverage
 from consumers.generation_jumps import GenerationJumps
@@ -30,7 +32,7 @@ from ledger.model import NOWHERE, Position, Record
 from ledger.store import Ledger, Progress
 
 BATCH_RECORDS = 500
-EDITION = 2
+EDITION = 3
 """Raised whenever the same records would give other rows: a ledger folded by an earlier edition is
 folded again.
 """
@@ -64,11 +66,13 @@ class Follower:
             Comparisons(self.ledger, self._touched),
             GenerationJumps(self.ledger),
             Withheld(self.ledger),
+            Actions(self.ledger, self._touched),
             Revisions(self.ledger, self._touched),
             Pods(self.ledger, self._touched),
             Refusals(self.ledger, self._touched),
             Rollouts(self.ledger, self._touched),
             Volumes(self.ledger, self._touched),
+            Attributions(self.ledger, self._touched),
         )
 
     def verify_continuity(self) -> None:

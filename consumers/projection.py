@@ -67,6 +67,12 @@ class Touched:
     otherwise, by its uid.
     """
 
+    writes: set[tuple[int, int]] = field(default_factory=set)
+    """Spec writes of which something is news: (object id of the set, generation)."""
+
+    actions: list[int] = field(default_factory=list)
+    """Positions of audit records that said something new."""
+
     now: str = ""
     """The greatest record time so far."""
 
@@ -82,3 +88,5 @@ class Touched:
         self.baselines.clear()
         self.numbers.clear()
         self.moments.clear()
+        self.writes.clear()
+        self.actions.clear()

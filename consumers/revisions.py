@@ -89,7 +89,8 @@ class Revisions:
             return
         if plural == STATEFUL_SETS.plural:
             status = set_status(document.data)
-            self._note_set(observed, set_facts(document.data, status), status)
+            facts = set_facts(document.data, status, trusts_stamp=document.stamped)
+            self._note_set(observed, facts, status)
         elif plural == CONTROLLER_REVISIONS.plural:
             self._note_revision(observed, revision_facts(document.data))
 
@@ -164,9 +165,16 @@ class Revisions:
         noted = self._set_states.note(observed, _state_row(observed, facts, template_id, spec_id))
         if not noted.is_change:
             return
+        before = noted.before
+        if (
+            before is None
+            or before["generation"] != facts.generation
+            or observed.disposition == "late"
+        ):
+            self._touch_write(observed, facts.generation)
         self.touched.at(uid, observed.document.time)
         self._touch_generation(uid, min(facts.generation, facts.observed_generation or 1))
-        if noted.before is not None and noted.before["history_limit"] != facts.history_limit:
+        if before is not None and before["history_limit"] != facts.history_limit:
             self._widen(uid, EVERYTHING)
 
     def _see_again(self, observed: Observed) -> None:
@@ -175,6 +183,7 @@ class Revisions:
         if observed.plural == STATEFUL_SETS.plural:
             if self._set_states.see_again(observed):
                 self.touched.at(document.objectuid, document.time)
+                self._touch_write(observed, document.objectgeneration)
                 self._touch_generation(document.objectuid, document.objectgeneration or 1)
         elif self._revision_states.see_again(observed):
             facts = revision_facts(document.data)
@@ -208,6 +217,10 @@ class Revisions:
                 facts.owner_uid, document.ref.namespace, facts.owner_name, document.time
             )
             self._touch_number(facts.owner_uid, facts.number)
+            # One told late was there when another was deleted.
+            key = {"owner_uid": facts.owner_uid, "version": document.version_number}
+            for later in self.ledger.rows("fold/pruned_after", key):
+                self._fates[later["uid"]] = EVERYTHING
 
     def _content(self, document: Document, object_id: int, facts: SetFacts) -> tuple[int, int]:
         """The ids of its template and of the rest of its spec. Neither changes without its
@@ -237,6 +250,14 @@ class Revisions:
         for later in self.ledger.rows("fold/pruned_since", {"uid": uid}):
             self._fates[later["uid"]] = EVERYTHING
         self._fates[uid] = EVERYTHING
+
+    def _touch_write(self, observed: Observed, generation: int) -> None:
+        # The next write's "before" may be this state.
+        key = {"object_id": observed.object_id, "generation": generation}
+        above = self.ledger.row("fold/generation_above", key)
+        self.touched.writes.add((observed.object_id, generation))
+        if above is not None and above["generation"] is not None:
+            self.touched.writes.add((observed.object_id, above["generation"]))
 
     def _touch_number(self, uid: str, number: int) -> None:
         row = self.ledger.row("fold/number_below", {"workload_uid": uid, "number": number})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ledger import sql
 
-ASIDE = ("workload_uid", "revision_uid", "basis", "position")
+ASIDE = ("workload_uid", "revision_uid", "impersonated", "position")
 SHOWN: dict[str, tuple[str, ...]] = {
     "between": (
         "namespace",
@@ -19,6 +19,17 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "images_before",
         "images_after",
         "same_template",
+    ),
+    "changes": (
+        "at",
+        "namespace",
+        "workload",
+        "what",
+        "number",
+        "summary",
+        "actor",
+        "basis",
+        "ticket",
     ),
     "claim_status": (
         "namespace",
@@ -50,8 +61,10 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "trigger",
         "status",
         "summary",
+        "actor",
+        "basis",
         "change_cause",
-        "pruned_why",
+        "ticket",
         "observed_at",
     ),
     "image_history": (
@@ -109,6 +122,19 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "state",
         "ended_how",
         "redaction_policy",
+    ),
+    "revision_evidence": (
+        "basis",
+        "source",
+        "actor",
+        "impersonated",
+        "verb",
+        "received_at",
+        "code",
+        "agent",
+        "audit_id",
+        "imported",
+        "position",
     ),
     "revision": (
         "number",

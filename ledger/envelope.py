@@ -68,6 +68,7 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     withheld: str = ""
     withhelddigest: str = ""
     withheldbytes: int = 0
+    stamped: bool = False
     data: Any = None
 
     @property

@@ -129,13 +129,13 @@ def _spec_rows(
         if generation in told:
             told[generation]["summary"] += f", {change['summary']}"
             continue
-        same = ("namespace", "workload", "workload_uid", "observed_at", "position", "summary")
+        named = ("namespace", "workload", "workload_uid", "actor", "impersonated", "basis")
+        same = (*named, "observed_at", "position", "summary")
         told[generation] = dict.fromkeys(load("history").columns) | {
             **{name: change[name] for name in same},
             "generation": generation,
             "label": f"g{generation}",
             "trigger": SPEC,
-            "basis": "unknown",
             "change_cause_state": "none",
         }
     return list(told.values())

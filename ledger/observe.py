@@ -19,11 +19,12 @@ from typing import Any, Protocol
 import msgspec
 
 from ledger import __version__
+from ledger.audit import action_of
 from ledger.canonical import from_bytes, to_bytes
 from ledger.envelope import LIMIT_BYTES, Envelope, seal, short_digest
 from ledger.errors import RedactionFailed
 from ledger.keep import FILTER_VERSION, is_kept
-from ledger.model import Kind, ObjectRef, timestamp
+from ledger.model import KIND_BY_PLURAL, STATEFUL_SETS, Kind, ObjectRef, timestamp
 from ledger.redaction import Redactor
 
 HEADROOM_BYTES = 4096
@@ -73,6 +74,9 @@ class Observer:
     written: Counter[str] = field(default_factory=Counter)
     withheld: int = 0
     """Payloads withheld because they could not be examined for secrets."""
+
+    trusts_stamp: bool = False
+    """Whether an admission policy of the cluster is known to stamp each write with its user."""
 
     alarm: Alarm | None = None
     """Told of every payload that is withheld, whatever the reason."""
@@ -137,6 +141,29 @@ class Observer:
             skew_seconds=skew_seconds,
         )
 
+    def audited(self, raw_event: bytes, *, at: datetime, imported: str = "") -> Envelope | None:
+        """What an API audit event says of a write to a kind we keep, without a value of its bodies;
+        None for any other. `imported` names where it was read from, when that was no live source.
+
+        Raises msgspec.DecodeError or ValueError for what is not an audit event, RedactionFailed
+        where it could not be examined for secrets.
+        """
+        event = from_bytes(raw_event)
+        action = action_of(event)
+        if action is None:
+            self.dropped["audit"] += 1
+            return None
+        data = self.redactor.redact(action | ({"imported": imported} if imported else {}))
+        parts = (KIND_BY_PLURAL[action["kind"]].subject_prefix,)
+        path = (action.get("namespace", ""), action.get("name", ""))
+        subject = "/".join(part for part in (*parts, *path) if part)
+        key = self.redactor.key_id if data.touched else ""
+        return seal(
+            self._attributes("audit", subject, at)
+            | {"id": f"{event['auditID']}/{action['stage']}", "redactionkey": key},
+            to_bytes(data.document),
+        )
+
     def next_snapshot(self) -> str:
         """An id for a snapshot, unique to this process."""
         return f"{self.instance}/{self.sequence + 1}"
@@ -161,6 +188,7 @@ class Observer:
             "resourceversion": metadata["resourceVersion"],
             "objectgeneration": metadata.get("generation", 0),
             "snapshot": snapshot,
+            "stamped": (self.trusts_stamp and kind == STATEFUL_SETS) or None,
         }
         return self._sealed(attributes, *payload)
 

@@ -120,6 +120,8 @@ class _Playing:
             yield from self._listed(line)
         elif line.op == "watch":
             yield from self._watched(line)
+        elif line.op == "audit":
+            yield from self._audited(line)
         elif line.op == "end":
             self.has_ended = True
             for stream in self._streams.values():
@@ -150,6 +152,13 @@ class _Playing:
         else:
             stream.accept()
             yield from (envelope,) if envelope else ()
+
+    def _audited(self, line: Recorded) -> Iterator[Envelope]:
+        try:
+            envelope = self.observer.audited(line.raw.encode(), at=line.at)
+        except ValueError as wrong:
+            raise LogUnusable(f"an audit event is none: {wrong}") from None
+        yield from (envelope,) if envelope else ()
 
 
 def _told(path: Path, envelopes: Iterator[Envelope]) -> Iterator[Envelope]:

@@ -10,6 +10,9 @@ from typing import Any
 from ledger.errors import NotRecorded, UsageError
 from ledger.reader import LedgerReader
 
+NOBODYS = ("platform", "adopted", "found", "unseen")
+"""Triggers of revisions that the write of their generation did not cause."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedRevision:
@@ -59,6 +62,24 @@ def previous_of(
     rows = _rows(reader, workload, "")
     index = next(i for i, row in enumerate(rows) if row["label"] == shown.label)
     return _recorded(rows[index - 1]) if index else None
+
+
+def evidence_of(reader: LedgerReader, shown: RecordedRevision) -> list[dict[str, Any]]:
+    """What speaks for an author, the best first: rows of queries/revision_evidence.sql.
+
+    None for a revision that no write of a person caused.
+    """
+    if shown.row["generation"] is None or shown.row["trigger"] in NOBODYS:
+        return []
+    asked = {name: str(shown.row[name]) for name in ("workload_uid", "generation")}
+    return reader.query("revision_evidence", asked)
+
+
+def statements_of(reader: LedgerReader, shown: RecordedRevision) -> list[dict[str, Any]]:
+    """What was said of it: rows of queries/revision_said.sql."""
+    names = ("workload_uid", "generation", "number", "revision_uid")
+    asked = {name: "" if (said := shown.row[name]) is None else str(said) for name in names}
+    return reader.query("revision_said", asked)
 
 
 def _rows(reader: LedgerReader, workload: Mapping[str, Any], label: str) -> list[dict[str, Any]]:

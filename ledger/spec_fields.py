@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ledger.canonical import from_bytes, to_bytes
 
@@ -37,6 +37,13 @@ class FieldChange:
     field: str
     old: str | None
     new: str | None
+
+    @property
+    def kind(self) -> Literal["added", "removed", "changed"]:
+        """How the field differs, in the words of ledger/diff.py."""
+        if self.old is None:
+            return "added"
+        return "removed" if self.new is None else "changed"
 
     def summary(self) -> str:
         """`replicas 3 → 5`."""

@@ -25,11 +25,12 @@
 --   status: what became of the rollout
 --   summary: what changed against the next lower revision
 --   actor: who did it, where known
---   basis: on what evidence the actor rests
+--   impersonated: as whom, where the actor took another's name
+--   basis: on what evidence the actor rests: exact, strong, probable, claimed or unknown
 --   change_cause: the kubernetes.io/change-cause that belongs to it
 --   change_cause_stale: 1 when that cause was copied from an earlier change, null when unknown
 --   change_cause_state: none, fresh, late, stale or unverified
---   ticket: the ticket given with our undo
+--   ticket: the ticket given with our undo, with an annotation, or later with a note: as claimed
 --   reason: the reason given with our undo
 --   restorable: 1 when the full template can still be had
 --   restorable_why: why, or why not
@@ -61,8 +62,13 @@ select
     else iif(rollouts.phase is null, 'unobserved', 'progressing')
   end as status,
   revisions.summary,
-  null as actor,
-  'unknown' as basis,
+  iif(revisions.trigger in ('platform', 'adopted', 'found', 'unseen'), null, authors.actor) as actor,
+  iif(revisions.trigger in ('platform', 'adopted', 'found', 'unseen'), null, authors.impersonated) as impersonated,
+  case
+    when revisions.trigger in ('platform', 'adopted', 'found', 'unseen') then 'unknown'
+    when authors.basis in ('exact', 'strong') and revisions.generation_from <> 'status' then 'probable'
+    else coalesce(authors.basis, 'unknown')
+  end as basis,
   revisions.change_cause,
   case revisions.change_cause_state
     when 'stale' then 1
@@ -70,7 +76,25 @@ select
     else 0
   end as change_cause_stale,
   revisions.change_cause_state,
-  revisions.ticket,
+  coalesce(
+    revisions.ticket,
+    (
+      select said.said
+      from said
+      where said.workload_uid = revisions.workload_uid
+        and said.role = 'ticket'
+        and (
+          said.generation = revisions.generation
+          and revisions.trigger not in ('platform', 'adopted', 'found', 'unseen')
+          or said.number = revisions.number
+          and said.revision_uid = revisions.revision_uid
+        )
+      order by
+        said.source,
+        said.position desc
+      limit 1
+    )
+  ) as ticket,
   revisions.reason,
   revisions.restorable,
   revisions.restorable_why,
@@ -123,6 +147,10 @@ left join rollouts
   and rollouts.revision_uid = revisions.revision_uid
 left join templates
   on templates.id = revisions.template_id
+left join authors
+  on authors.uid = revisions.workload_uid
+  and authors.what = 'write'
+  and authors.generation = revisions.generation
 where (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)
   and (:selector_uid = '' or workloads.uid = :selector_uid)

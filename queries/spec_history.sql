@@ -19,6 +19,9 @@
 --   summary: the change in a few words
 --   old: the value before, JSON
 --   new: the value since, JSON
+--   actor: who did it, where known
+--   impersonated: as whom, where the actor took another's name
+--   basis: on what evidence the actor rests
 --   after_generation: the generation it is compared with; null for the incarnation before
 --   workload_uid: the incarnation
 --   position: the record it was seen in
@@ -31,12 +34,19 @@ select
   spec_changes.summary,
   spec_changes.old,
   spec_changes.new,
+  authors.actor,
+  authors.impersonated,
+  coalesce(authors.basis, 'unknown') as basis,
   spec_changes.after_generation,
   spec_changes.workload_uid,
   spec_changes.position
 from workloads
 cross join spec_changes
   on spec_changes.workload_uid = workloads.uid
+left join authors
+  on authors.uid = spec_changes.workload_uid
+  and authors.what = 'write'
+  and authors.generation = spec_changes.generation
 where (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)
   and (:workload_uid = '' or workloads.uid = :workload_uid)

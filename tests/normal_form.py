@@ -65,6 +65,17 @@ QUESTIONS = {
     "claim_templates": """
         select workload_uid, template, namespace, workload, created_at, asked, class, access_modes
         from claim_templates order by workload_uid, template""",
+    "actions": """
+        select audit_id, stage, verb, kind, subresource, namespace, name, uid, resource_version,
+               generation, code, user, impersonated, manager, dry_run, replicas, touched, removed
+        from actions order by audit_id, stage""",
+    "attributions": """
+        select objects.uid, what, attributions.generation, source, actor,
+               attributions.impersonated, basis, best, audit_id
+        from attributions
+        join objects on objects.id = object_id
+        left join actions on actions.position = attributions.position and source = 'audit'
+        order by objects.uid, what, attributions.generation, source, actor""",
     "objects": """
         select kind, namespace, name, uid, created_at, owner_uid, resource_version,
                deleted_at is not null

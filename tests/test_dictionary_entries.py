@@ -47,5 +47,6 @@ def test_every_table_that_others_point_to_has_a_label(empty: Path) -> None:
             for table in tables
             for key in connection.execute(f"pragma foreign_key_list({table})")
         }
-    assert pointed_to == {"workloads", "templates", "objects", "instances", "pod_runs", "specs"}
+    ours = {"workloads", "templates", "objects", "instances", "pod_runs", "specs", "actions"}
+    assert pointed_to == ours
     assert all(ALL[name].label_column for name in pointed_to)

@@ -53,7 +53,7 @@ def doubled(values: Sequence[bytes], dice: random.Random) -> list[bytes]:
     """The values, some of them told once more at some later place."""
     made = list(values)
     for value in dice.sample(list(values), len(values) // 10):
-        if parse(value).fact in ("state", "deleted"):
+        if parse(value).fact in ("state", "deleted", "audit"):
             made.insert(dice.randrange(made.index(value), len(made)) + 1, value)
     return made
 

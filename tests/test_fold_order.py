@@ -48,9 +48,11 @@ def shuffled(values: Sequence[bytes], dice: random.Random) -> list[bytes]:
 
 @cache
 def _group(value: bytes) -> str:
-    """Whose order a record belongs to: its object's, or its watcher's."""
+    """Whose order a record belongs to: its object's, or its watcher's; an audit record's place says
+    nothing.
+    """
     document = parse(value)
-    return document.objectuid or document.instance
+    return document.id if document.fact == "audit" else document.objectuid or document.instance
 
 
 def with_relists(
@@ -227,7 +229,7 @@ def from_the_middle(values: Sequence[bytes], start: int) -> list[bytes]:
     listed: list[bytes] = []
     for plural in KIND_BY_PLURAL:
         listed += _relist(observer, plural, seen, values[start - 1])
-    rest = [value for value in values[start:] if parse(value).fact in ("state", "deleted")]
+    rest = [value for value in values[start:] if parse(value).fact in ("state", "deleted", "audit")]
     return listed + rest
 
 

@@ -20,6 +20,8 @@ EACH = ("revisions", "revision_states")
 FLEET = {"changes"}
 """Asks for a workload by name, yet reads one timeline of all."""
 PEOPLE_READ = 8
+GROUND = {"views/timeline"}
+"""Views that questions stand on and nobody reads as they are."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,8 @@ def test_no_two_questions_have_one_title() -> None:
 @pytest.mark.parametrize("view", sql.views(), ids=lambda each: each.name)
 def test_a_view_is_narrow_enough_to_read(view: sql.Query, empty: Path) -> None:
     with opened(empty) as connection:
-        assert len(columns_of(connection, view.name.removeprefix("views/"))) <= PEOPLE_READ
+        width = len(columns_of(connection, view.name.removeprefix("views/")))
+    assert width <= PEOPLE_READ or view.name in GROUND
     assert view.description
 
 

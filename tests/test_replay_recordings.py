@@ -201,7 +201,7 @@ async def test_lost_history_in_a_recording_is_a_gap(tmp_path: Path) -> None:
 
 async def test_silence_in_a_recording_has_its_heartbeats(tmp_path: Path) -> None:
     path = recording(
-        tmp_path, HEADER, line(1, "list", "pods", listed(5)), line(50, "audit"), line(61, "end")
+        tmp_path, HEADER, line(1, "list", "pods", listed(5)), line(50, "step"), line(61, "end")
     )
     _, log = await replayed(path)
     beats = [row for row in await documents(log) if row.data.get("mark") == "heartbeat"]

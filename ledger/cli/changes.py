@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ledger.cli.authors import who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import Column, Screen, close, machine, now_fresh, reader_of
 from ledger.cli.times import moment
@@ -23,15 +24,19 @@ COLUMNS = (
     Column("BY"),
     Column("CHANGE"),
 )
+WIDE = (Column("BASIS"), Column("TICKET"), Column("CHANGE-CAUSE"))
+BY = ("people", "pipelines", "kubernetes", "claimed", "unknown")
 
 
 @click.command()
 @click.argument("target", nargs=-1, metavar="[sts/NAME]...")
 @scope_options
-@output_options("table", "json", "yaml", "csv", "jsonl")
+@output_options("table", "wide", "json", "yaml", "csv", "jsonl")
 @click.option("--since", default="", metavar="WHEN", help="Only since: 30m, 2h, 7d, or RFC 3339.")
 @click.option("--until", default="", metavar="WHEN", help="Only before: 30m, 2h, 7d, or RFC 3339.")
 @click.option("--limit", default=0, metavar="N", help="Only the newest N.")
+@click.option("--actor", default="", metavar="USER", help="Only what this user did.")
+@click.option("--by", default="", type=click.Choice(("", *BY)), help="Only what these did.")
 @installation
 @click.pass_context
 def changes(
@@ -45,6 +50,8 @@ def changes(
     since: str,
     until: str,
     limit: int,
+    actor: str,
+    by: str,
     *,
     all_namespaces: bool,
     no_headers: bool,
@@ -55,41 +62,47 @@ def changes(
     \b
     Example:
       rollout-ledger changes -A --since 30m
+      rollout-ledger changes -A --by unknown -o wide
     """
     reader = reader_of(settings)
     scope = Scope("" if all_namespaces else namespace, selector)
-    items = _items(reader, target, scope, moment(since), moment(until))
+    asked = {"since": moment(since), "until": moment(until), "actor": actor, "by": by}
+    items = _items(reader, target, scope, asked)
     items = items[:limit] if limit else items
     freshness = now_fresh(reader)
     if machine(output, "Change", list(load("changes").columns), items, freshness):
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     screen = Screen.of(color)
+    is_wide = output == "wide"
+    columns = (*COLUMNS[:-1], *WIDE, COLUMNS[-1]) if is_wide else COLUMNS
     if items:
-        screen.table(COLUMNS, [_cells(item) for item in items], headers=not no_headers)
+        rows = [_cells(item, wide=is_wide) for item in items]
+        screen.table(columns, rows, headers=not no_headers)
     else:
         click.echo("No changes recorded.", err=True)
     context.exit(close(freshness, screen=screen, must_be_fresh=fresh))
 
 
 def _items(
-    reader: LedgerReader, words: tuple[str, ...], scope: Scope, since: str, until: str
+    reader: LedgerReader, words: tuple[str, ...], scope: Scope, asked: dict[str, str]
 ) -> list[dict[str, Any]]:
-    asked = {"namespace": scope.namespace, "since": since, "until": until}
-    rows = reader.query("changes", asked)
+    rows = reader.query("changes", {"namespace": scope.namespace, **asked})
     if not words and not scope.selector:
         return rows
     chosen = {(row["namespace"], row["name"]) for row in find(reader, words, scope)}
     return [row for row in rows if (row["namespace"], row["workload"]) in chosen]
 
 
-def _cells(item: dict[str, Any]) -> list[str]:
+def _cells(item: dict[str, Any], *, wide: bool) -> list[str]:
+    more = [item["basis"], item["ticket"] or "-", item["change_cause"] or "-"] if wide else []
     return [
         str(item["at"])[:19] + "Z",
         item["namespace"] or "*",
         item["workload"] or "-",
         item["what"],
         _which(item),
-        item["actor"] or "unknown",
+        who(item),
+        *more,
         item["summary"] or "-",
     ]
 

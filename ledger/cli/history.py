@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ledger import render
+from ledger.cli.authors import UNKNOWN, who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import PHASES, Column, Screen, close, machine, now_fresh, reader_of
 from ledger.cli.times import moment, took
@@ -32,7 +33,7 @@ NARROW = 130
 """On a narrower terminal the change and its cause share the last column, which may wrap."""
 
 NARROW_COLUMNS = (*COLUMNS[:3], COLUMNS[4], Column("CHANGE"))
-WIDE = (Column("NAME"), Column("GONE"), Column("OBSERVED"))
+WIDE = (Column("BASIS"), Column("NAME"), Column("GONE"), Column("OBSERVED"))
 
 
 @click.command()
@@ -176,18 +177,18 @@ def _cells(row: Mapping[str, Any], screen: Screen, *, wide: bool) -> list[str]:
         f"{glyph}{row['status'] or '-'}",
         took(row["took_seconds"]),
         _trigger(row),
-        row["actor"] or "unknown",
+        who(row),
         _summary(row),
     ]
     if wide:
-        cells += [row["name"] or "-", row["pruned_why"] or "-", row["observed_at"]]
+        cells += [row["basis"], row["name"] or "-", row["pruned_why"] or "-", row["observed_at"]]
     return [*cells, _cause(row, wide=wide)]
 
 
 def _narrowed(cells: list[str]) -> list[str]:
     label, seen, status, _, trigger, actor, change, cause = cells
     first = [label, seen, status, trigger]
-    told = [change, *([] if cause == "-" else [cause]), *([] if actor == "unknown" else [actor])]
+    told = [change, *([] if cause == "-" else [cause]), *([] if actor == UNKNOWN else [actor])]
     return [*first, " · ".join(told)]
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from ledger import render
+from ledger.cli.authors import who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import Screen, close, now_fresh, reader_of
+from ledger.reader import LedgerReader
 from ledger.settings import Settings
-from ledger.show import RecordedRevision, revision
+from ledger.show import RecordedRevision, evidence_of, revision, statements_of
 from ledger.targets import Scope, find
 
 
@@ -62,7 +65,9 @@ def show(
             shown = revision(reader, workload, word or "live")
             click.echo(_machine(output, shown.template), nl=False)
         elif word:
-            _print(screen, _facts(revision(reader, workload, word)))
+            shown = revision(reader, workload, word)
+            _print(screen, _facts(shown))
+            _print_evidence(screen, reader, shown)
         else:
             _print(screen, _summary(workload))
     is_human = output == "table"
@@ -79,6 +84,38 @@ def _print(screen: Screen, facts: list[tuple[str, Any]]) -> None:
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
         screen.text(f"{name:<{width}}   {'-' if value in (None, '') else value}")
+
+
+def _print_evidence(screen: Screen, reader: LedgerReader, shown: RecordedRevision) -> None:
+    """Who made it and why we say so, each with the record that an auditor can look up."""
+    told = [_author(row) for row in evidence_of(reader, shown)]
+    told += [_statement(row) for row in statements_of(reader, shown)]
+    screen.text("")
+    screen.text("Evidence", style="title")
+    if told:
+        _print(screen, told)
+    else:
+        screen.text("none: no audit record, stamp or field manager speaks of it")
+
+
+def _author(row: Mapping[str, Any]) -> tuple[str, str]:
+    name = who(row)
+    if row["source"] == "stamp":
+        return row["basis"], f"{name}: stamped by the admission policy, record {row['position']}"
+    if row["source"] == "manager":
+        return row["basis"], f"{name}: field manager in managedFields, record {row['position']}"
+    imported = f", imported from {row['imported']}" if row["imported"] else ""
+    asked = f"{row['verb']} at {row['received_at']}, answered {row['code']}"
+    client = f"{row['agent']} from {', '.join(json.loads(row['addresses']))}"
+    record = f"audit id {row['audit_id']}, record {row['position']}{imported}"
+    return row["basis"], f"{name}: {asked}, {record}; {client}"
+
+
+def _statement(row: Mapping[str, Any]) -> tuple[str, str]:
+    if row["source"] == "annotation":
+        return "claimed", f"{row['role']} {row['said']}: annotation, record {row['position']}"
+    note = f"note added later by {row['said_by']} at {row['said_at']}"
+    return "claimed", f"{row['role']} {row['said']}: {note}, record {row['position']}"
 
 
 def _summary(workload: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -11,7 +11,8 @@ from ledger.dictionary.specs import SPECS
 from ledger.dictionary.tables import TABLES
 from ledger.dictionary.views import VIEWS
 from ledger.dictionary.volumes import VOLUMES
+from ledger.dictionary.writers import WRITERS
 
-ALL: dict[str, Entry] = {**TABLES, **PODS, **SPECS, **VOLUMES, **VIEWS}
+ALL: dict[str, Entry] = {**TABLES, **PODS, **SPECS, **VOLUMES, **WRITERS, **VIEWS}
 
 __all__ = ["ALL", "TABLES", "VIEWS", "Entry"]

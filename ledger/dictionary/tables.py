@@ -260,6 +260,8 @@ TABLES: dict[str, Entry] = {
             "terminating": "1 when it had a deletionTimestamp",
             "managed_fields": "the managedFields entries that own spec fields, JSON",
             "spec_id": "its spec without the pod template",
+            "stamp": "the admission policy's stamp, where one is known to be set",
+            "said": "what its annotations say of ticket, approver, commit and pipeline, JSON",
         },
         sort_desc="observed_at",
     ),

@@ -1,0 +1,116 @@
+"""What the audit log says: a row for each finished request to write an object of a kind we keep.
+
+The same request may come several times, from two watchers or from a file and a webhook; of its
+records the one that tells most stands, whichever came first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from consumers.projection import Observed, Touched
+from ledger.canonical import to_bytes
+from ledger.errors import PoisonRecord
+from ledger.store import Ledger
+
+LEVELS = ("Metadata", "Request", "RequestResponse")
+
+
+class _Deleted(msgspec.Struct):
+    uid: str
+    version: int | None = None
+
+
+class _Action(msgspec.Struct, rename="camel"):
+    verb: str
+    stage: str
+    user: str
+    kind: str
+    received: str
+    completed: str
+    level: str = ""
+    impersonated: str = ""
+    agent: str = ""
+    addresses: list[str] = []
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+    version: int | None = None
+    generation: int | None = None
+    code: int = 0
+    dry_run: bool = False
+    manager: str = ""
+    replicas: int | None = None
+    apply: bool = False
+    touched: list[str] = []
+    removed: list[str] = []
+    deleted: list[_Deleted] = []
+    imported: str = ""
+
+
+@dataclass(slots=True)
+class Actions:
+    """Writes `actions` and `deleted_together`."""
+
+    ledger: Ledger
+    touched: Touched
+
+    def apply(self, observed: Observed) -> None:
+        """Take in an audit record. Raises PoisonRecord for what is none."""
+        if observed.fact != "audit":
+            return
+        try:
+            action = msgspec.convert(observed.document.data, _Action)
+            version = observed.document.version(action.version)
+            deleted = [(d.uid, observed.document.version(d.version)) for d in action.deleted]
+        except (msgspec.ValidationError, ValueError) as wrong:
+            raise PoisonRecord(f"not an audit record: {wrong}") from None
+        row = _row(observed, action) | {"resource_version": version}
+        known = self.ledger.row("fold/same_action", row)
+        if known is not None:
+            if known["position"] == row["position"] or _tells(known) >= _tells(row):
+                return
+            self.ledger.run("fold/drop_action", {"position": known["position"]})
+        self.ledger.put("actions", [row])
+        for uid, deleted_version in deleted:
+            together = {"uid": uid, "resource_version": deleted_version}
+            self.ledger.put("deleted_together", [{"position": observed.position} | together])
+        self.touched.actions.append(observed.position)
+
+    def settle(self) -> None:
+        """Nothing is derived here."""
+
+    def forget(self) -> None:
+        """Nothing is cached."""
+
+
+def _tells(row: Any) -> tuple[bool, int]:
+    """How much a record of a request tells: a webhook may have cut its bodies off."""
+    level = str(row["level"])
+    return row["resource_version"] is not None, LEVELS.index(level) if level in LEVELS else -1
+
+
+def _row(observed: Observed, action: _Action) -> dict[str, Any]:
+    audit_id, _, _ = observed.document.id.rpartition("/")
+    same = ("stage", "level", "verb", "kind", "subresource", "namespace", "name", "uid")
+    more = ("generation", "code", "user", "impersonated", "agent", "manager", "replicas")
+    told = {name: getattr(action, name) for name in (*same, *more, "imported")}
+    lists = {
+        name: to_bytes(getattr(action, name)).decode()
+        for name in ("addresses", "touched", "removed")
+    }
+    return (
+        {"position": observed.position, "audit_id": audit_id}
+        | told
+        | lists
+        | {
+            "apply": int(action.apply),
+            "dry_run": int(action.dry_run),
+            "received_at": action.received,
+            "completed_at": action.completed,
+        }
+    )

@@ -1,0 +1,172 @@
+"""What is kept of a Kubernetes audit event: who asked for what, and the names of the fields; pure.
+
+Bodies and messages end here: of a request only the paths of the fields it touched or removed are
+kept, of a response the object's identity, so that a secret in either goes no further
+(https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ledger.audit_paths import touched_and_removed
+from ledger.keep import is_kept
+from ledger.model import (
+    CLAIMS,
+    CONTROLLER_REVISIONS,
+    KIND_BY_PLURAL,
+    PODS,
+    STATEFUL_SETS,
+    VOLUMES,
+    Kind,
+    parse_timestamp,
+    timestamp,
+)
+
+WRITES = ("create", "update", "patch", "delete", "deletecollection")
+STAGES = ("ResponseComplete", "Panic")
+SUBRESOURCES = {
+    STATEFUL_SETS.plural: ("", "scale"),
+    CONTROLLER_REVISIONS.plural: ("",),
+    PODS.plural: ("", "eviction"),
+    CLAIMS.plural: ("",),
+    VOLUMES.plural: ("",),
+}
+"""Whose writes are kept, by kind: what the status says is the controllers' own business."""
+
+OURS = "rollout-ledger/"
+"""The prefix of our own annotations: the only ones whose values are kept."""
+
+Raw = Mapping[str, Any]
+
+
+def action_of(raw_event: Any) -> dict[str, Any] | None:
+    """What an audit event says, without a value of any body; None when it is no finished write to
+    a kind we keep.
+
+    Raises ValueError for what is not an audit event.
+    """
+    try:
+        if raw_event["kind"] != "Event" or not str(raw_event["apiVersion"]).startswith("audit."):
+            raise ValueError("not an audit event")
+        ref = raw_event.get("objectRef") or {}
+        kind = _kind(ref)
+        is_write = raw_event["verb"] in WRITES and raw_event["stage"] in STAGES
+        if kind is None or not is_write:
+            return None
+        response = _mapping(raw_event.get("responseObject"))
+        if not _is_ours(kind, raw_event, response):
+            return None
+        return _action(raw_event, kind, ref, response)
+    except (KeyError, TypeError, AttributeError) as wrong:
+        raise ValueError(f"not an audit event: {type(wrong).__name__} {wrong}") from None
+
+
+def _kind(ref: Raw) -> Kind | None:
+    kind = KIND_BY_PLURAL.get(ref.get("resource", ""))
+    if kind is None or ref.get("apiGroup", "") != kind.group:
+        return None
+    return kind if ref.get("subresource", "") in SUBRESOURCES.get(kind.plural, ()) else None
+
+
+def _is_ours(kind: Kind, raw_event: Raw, response: Raw) -> bool:
+    """Pods and ControllerRevisions of other kinds of workload are dropped, as in the watch.
+
+    Where the answer does not show the object, a delete may be one of ours.
+    """
+    if kind.plural not in (PODS.plural, CONTROLLER_REVISIONS.plural):
+        return True
+    if response.get("kind") == kind.name:
+        return is_kept(kind, response)
+    return raw_event["verb"] in ("delete", "deletecollection") or bool(
+        raw_event["objectRef"].get("subresource")
+    )
+
+
+def _action(raw_event: Raw, kind: Kind, ref: Raw, response: Raw) -> dict[str, Any]:
+    request = raw_event.get("requestObject")
+    asked = parse_qs(urlsplit(str(raw_event.get("requestURI", ""))).query)
+    impersonated = _mapping(raw_event.get("impersonatedUser"))
+    status = _mapping(raw_event.get("responseStatus"))
+    told = {
+        "level": str(raw_event.get("level", "")),
+        "stage": str(raw_event["stage"]),
+        "verb": str(raw_event["verb"]),
+        "user": str(raw_event["user"]["username"]),
+        "impersonated": str(impersonated.get("username", "")),
+        "agent": str(raw_event.get("userAgent", "")),
+        "addresses": [str(each) for each in raw_event.get("sourceIPs") or []],
+        "kind": kind.plural,
+        "subresource": str(ref.get("subresource", "")),
+        "namespace": str(ref.get("namespace", "")),
+        "code": int(status.get("code", 0)),
+        "received": _time(raw_event["requestReceivedTimestamp"]),
+        "completed": _time(raw_event["stageTimestamp"]),
+        "dryRun": "dryRun" in asked or bool(_mapping(request).get("dryRun")),
+        "manager": _manager(asked, str(raw_event.get("userAgent", ""))),
+    }
+    told |= _object(ref, status, response) | _request(raw_event, ref, request)
+    return {name: value for name, value in told.items() if value not in ("", None, [], False)}
+
+
+def _object(ref: Raw, status: Raw, response: Raw) -> dict[str, Any]:
+    """The identity that the answer gives: what was written, or all that was deleted."""
+    is_list, is_status = "items" in response, response.get("kind") == "Status"
+    metadata = {} if is_list or is_status else _mapping(response.get("metadata"))
+    details = _mapping(status.get("details")) or _mapping(response.get("details"))
+    spec = _mapping(response.get("spec")) if ref.get("subresource") == "scale" else {}
+    return {
+        "name": str(ref.get("name") or metadata.get("name", "")),
+        "uid": str(metadata.get("uid") or details.get("uid") or ref.get("uid") or ""),
+        "version": _number(metadata.get("resourceVersion")),
+        "generation": _number(metadata.get("generation")),
+        "replicas": _number(spec.get("replicas")),
+        "deleted": [_identity(item) for item in response["items"]] if is_list else [],
+    }
+
+
+def _identity(item: Raw) -> dict[str, Any]:
+    metadata = item["metadata"]
+    return {"uid": str(metadata["uid"]), "version": _number(metadata.get("resourceVersion"))}
+
+
+def _request(raw_event: Raw, ref: Raw, request: Any) -> dict[str, Any]:
+    """Which fields the request was about, and what it required."""
+    if request is None or ref.get("subresource") == "eviction":
+        return {}
+    if raw_event["verb"] in ("delete", "deletecollection"):
+        return {"propagation": str(_mapping(request).get("propagationPolicy", ""))}
+    body = _mapping(request)
+    annotations = _mapping(_mapping(body.get("metadata")).get("annotations"))
+    told: dict[str, Any] = {
+        "annotations": {k: v for k, v in annotations.items() if k.startswith(OURS)} or None,
+        "requestVersion": _number(ref.get("resourceVersion")),
+    }
+    if raw_event["verb"] == "patch":
+        # Only a server-side apply names the object's kind in its patch.
+        told["apply"] = bool(body.get("kind") and body.get("apiVersion"))
+        told["touched"], told["removed"], told["cut"] = touched_and_removed(request)
+    return told
+
+
+def _manager(asked: Mapping[str, list[str]], agent: str) -> str:
+    """The field manager as the API server decides it (handlers/create.go, managerOrUserAgent)."""
+    if asked.get("fieldManager"):
+        return asked["fieldManager"][0]
+    prefix = agent.partition("/")[0]
+    printable = next((i for i, each in enumerate(prefix) if not each.isprintable()), len(prefix))
+    return prefix[:printable][:128]
+
+
+def _time(raw_time: Any) -> str:
+    return timestamp(parse_timestamp(str(raw_time)))
+
+
+def _number(value: Any) -> int | None:
+    return None if value in (None, "") else int(value)
+
+
+def _mapping(value: Any) -> Raw:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,3 @@
+select *
+from actions
+where position = :position

@@ -1,0 +1,2 @@
+delete from actions
+where position = :position

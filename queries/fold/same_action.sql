@@ -1,0 +1,7 @@
+select
+  position,
+  level,
+  resource_version
+from actions
+where audit_id = :audit_id
+  and stage = :stage
