@@ -132,6 +132,7 @@ class Attributions:
             actions = self.ledger.rows("fold/actions_of_write", asked)
             evidence = authors_of_write(write, map(_action, actions))
         self._put(object_id, WRITE, generation, evidence)
+        self._state(key, before)
 
     def _judge_ending(self, object_id: int) -> None:
         row = self.ledger.row("fold/ending", {"object_id": object_id})
@@ -145,6 +146,22 @@ class Attributions:
             actions = self.ledger.rows("fold/actions_of_ending", asked)
             evidence = authors_of_ending(ending, map(_action, actions))
         self._put(object_id, DELETION, 0, evidence)
+
+    def _state(self, key: dict[str, int], before: Row | None) -> None:
+        """What annotations said that came with the write, or after it and before the next one: what
+        was there before is of an earlier change.
+        """
+        self.ledger.run("fold/clear_statements", key)
+        if before is None and key["generation"] > 1:
+            return
+        known: dict[str, str] = json.loads(before["said"]) if before else {}
+        for row in self.ledger.rows("fold/said_in_generation", key):
+            said: dict[str, str] = json.loads(row["said"])
+            for role in said:
+                if known.get(role) != said[role]:
+                    statement = {"role": role, "said": said[role], "position": row["position"]}
+                    self.ledger.put("statements", [key | statement])
+            known |= said
 
     def _put(
         self, object_id: int, what: str, generation: int, evidence: Sequence[Evidence]

@@ -42,6 +42,7 @@ class SetFacts:
     history_limit: int
     terminating: bool
     stamp: str | None
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,16 @@ class RevisionFacts:
 
 
 def set_facts(
-    raw_set: Mapping[str, Any], status: SetStatus, *, trusts_stamp: bool = False
+    raw_set: Mapping[str, Any], status: SetStatus, *, trusts_stamp: bool, annotation_keys: str
 ) -> SetFacts:
-    """The facts of a StatefulSet whose status is known; the admission stamp is one only where the
-    watcher was told that a policy sets it. Raises PoisonRecord for what no API server serves.
+    """The facts of a StatefulSet whose status is known. The admission stamp is one only where the
+    watcher was told that a policy sets it; `annotation_keys` are the annotations it was told to
+    heed (`approver=example.com/approver ticket=…`). Raises PoisonRecord for what no API server
+    serves.
     """
     try:
-        return _set_facts(raw_set, status, trusts_stamp)
+        stamp = _annotation(raw_set["metadata"], STAMP_ANNOTATION) if trusts_stamp else None
+        return _set_facts(raw_set, status, stamp, _said(raw_set, annotation_keys))
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as wrong:
         raise PoisonRecord(f"not a StatefulSet: {type(wrong).__name__} {wrong}") from None
 
@@ -143,7 +147,9 @@ def spec_managers(raw_set: Mapping[str, Any]) -> str:
     return to_bytes(kept).decode()
 
 
-def _set_facts(raw_set: Mapping[str, Any], status: SetStatus, trusts_stamp: bool) -> SetFacts:
+def _set_facts(
+    raw_set: Mapping[str, Any], status: SetStatus, stamp: str | None, said: str
+) -> SetFacts:
     metadata, spec = raw_set["metadata"], raw_set["spec"]
     mapping(metadata.get("labels"))
     mapping(spec.get("selector"))
@@ -160,8 +166,25 @@ def _set_facts(raw_set: Mapping[str, Any], status: SetStatus, trusts_stamp: bool
         update_partition=status.update_partition,
         history_limit=number(spec.get("revisionHistoryLimit", DEFAULT_HISTORY_LIMIT)),
         terminating=status.terminating,
-        stamp=_annotation(metadata, STAMP_ANNOTATION) if trusts_stamp else None,
+        stamp=stamp,
+        said=said,
     )
+
+
+def _said(raw_set: Mapping[str, Any], annotation_keys: str) -> str:
+    """What the annotations of the set, or of its pod template, say in each role; JSON."""
+    if not annotation_keys:
+        return "{}"
+    keys = dict(pair.split("=", 1) for pair in annotation_keys.split(" "))
+    template = raw_set["spec"]["template"].get("metadata") or {}
+    places = (raw_set["metadata"], template)
+    told = {
+        role: value
+        for role, key in keys.items()
+        for place in places
+        if (value := _annotation(place, key)) is not None
+    }
+    return to_bytes(told).decode()
 
 
 def _is_settled(status: SetStatus) -> bool:

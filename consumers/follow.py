@@ -17,6 +17,7 @@ from consumers.attributions import Attributions
 from consumers.comparisons import Comparisons
 from consumers.coverage import Coverage
 from consumers.generation_jumps import GenerationJumps
+from consumers.notes import Notes
 from consumers.observations import Observations
 from consumers.pods import Pods
 from consumers.projection import Projection, Touched
@@ -67,6 +68,7 @@ class Follower:
             GenerationJumps(self.ledger),
             Withheld(self.ledger),
             Actions(self.ledger, self._touched),
+            Notes(self.ledger),
             Revisions(self.ledger, self._touched),
             Pods(self.ledger, self._touched),
             Refusals(self.ledger, self._touched),

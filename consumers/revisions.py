@@ -89,7 +89,12 @@ class Revisions:
             return
         if plural == STATEFUL_SETS.plural:
             status = set_status(document.data)
-            facts = set_facts(document.data, status, trusts_stamp=document.stamped)
+            facts = set_facts(
+                document.data,
+                status,
+                trusts_stamp=document.stamped,
+                annotation_keys=document.annotationkeys,
+            )
             self._note_set(observed, facts, status)
         elif plural == CONTROLLER_REVISIONS.plural:
             self._note_revision(observed, revision_facts(document.data))
@@ -283,6 +288,11 @@ _PLAIN_FACTS = (
     *(part.name for part in fields(SetFacts) if part.name != "settled"),
 )
 _OURS = (STATEFUL_SETS.plural, CONTROLLER_REVISIONS.plural)
+
+
+def _is_write(before: Row, facts: SetFacts) -> bool:
+    """Whether a state is the first of a spec write, or says something new about one."""
+    return bool(before["generation"] != facts.generation or before["said"] != facts.said)
 
 
 def _is_other_revision(before: Row, row: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from ledger.audit_paths import covers
+from ledger.audit.paths import covers
 from ledger.diff import Change, Field
 from ledger.managed_fields import Manager, entries, last_writer, owners_of
 from ledger.model import parse_timestamp, timestamp
@@ -37,7 +37,7 @@ REPLICAS = (Field("spec"), Field("replicas"))
 @dataclass(frozen=True, slots=True)
 class Action:
     """An audited request that succeeded and was no dry run. `uid` is empty and `version` None where
-    the audit log did not hold the answer; `touched` and `removed` are those of audit_paths.py.
+    the audit log did not hold the answer; `touched` and `removed` are those of audit/paths.py.
     """
 
     position: int

@@ -20,6 +20,9 @@ UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """What reading a file may raise. The second: Python cannot decode the message in which SQLite
 quotes the schema of a damaged page.
 """
+UNDECODABLE = "Could not decode to UTF-8"
+"""What Python's sqlite3 says, without a code, of a damaged text."""
+
 MOUNTS = Path("/proc/mounts")
 NETWORK_FILE_SYSTEMS = frozenset(
     {
@@ -144,6 +147,6 @@ def _plain(field: str) -> str:
 
 def code_of(wrong: Exception) -> int:
     """The primary result code of one of UNREADABLE; 0 for a mistake of ours."""
-    if isinstance(wrong, UnicodeDecodeError):
+    if isinstance(wrong, UnicodeDecodeError) or str(wrong).startswith(UNDECODABLE):
         return sqlite3.SQLITE_CORRUPT
     return int(getattr(wrong, "sqlite_errorcode", 0)) & 0xFF

@@ -69,6 +69,7 @@ class Document(msgspec.Struct, frozen=True, gc=False):
     withhelddigest: str = ""
     withheldbytes: int = 0
     stamped: bool = False
+    annotationkeys: str = ""
     data: Any = None
 
     @property

@@ -79,8 +79,9 @@ def showing(address: str, shown: Shown) -> Iterator[str]:
             server.shutdown()
 
 
-def listening(address: str) -> socket.socket:
-    """A listening socket at `HOST:PORT`, at `:PORT` of loopback, or the inherited one of `fd:N`.
+def listening(address: str, *, option: str = "--health") -> socket.socket:
+    """A listening socket at `HOST:PORT`, at `:PORT` of loopback, or the inherited one of `fd:N`;
+    `option` is what gave the address.
 
     Raises UsageError for what is no address, ConfigurationInvalid for one that cannot be used.
     """
@@ -90,7 +91,7 @@ def listening(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
     if not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise UsageError(f"{address!r} is not an address", hint="--health 127.0.0.1:9464")
+        raise UsageError(f"{address!r} is not an address", hint=f"{option} 127.0.0.1:9464")
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             host, int(port), type=socket.SOCK_STREAM
@@ -106,7 +107,7 @@ def listening(address: str) -> socket.socket:
     except OSError as wrong:
         raise ConfigurationInvalid(
             f"cannot listen on {address}: {wrong.strerror or wrong}",
-            hint="choose another address with --health",
+            hint=f"choose another address with {option}",
         ) from wrong
     return opened
 

@@ -15,11 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import uuid4
 
 import msgspec
 
 from ledger import __version__
-from ledger.audit import action_of
+from ledger.audit.event import action_of
 from ledger.canonical import from_bytes, to_bytes
 from ledger.envelope import LIMIT_BYTES, Envelope, seal, short_digest
 from ledger.errors import RedactionFailed
@@ -78,6 +79,12 @@ class Observer:
     trusts_stamp: bool = False
     """Whether an admission policy of the cluster is known to stamp each write with its user."""
 
+    namespaces: tuple[str, ...] = ()
+    """Of these alone audit events are kept; none means all."""
+
+    annotation_keys: Mapping[str, str] = field(default_factory=dict)
+    """Which annotations hold a ticket, approver, commit or pipeline, by role."""
+
     alarm: Alarm | None = None
     """Told of every payload that is withheld, whatever the reason."""
 
@@ -126,10 +133,15 @@ class Observer:
         return self._fact("coverage", f"coverage/{stream.key if stream else '*'}", at, data)
 
     def heartbeat(
-        self, streams: Sequence[Mapping[str, Any]], *, at: datetime, skew_seconds: float | None
+        self,
+        streams: Sequence[Mapping[str, Any]],
+        *,
+        at: datetime,
+        skew_seconds: float | None,
+        audit: Sequence[Mapping[str, Any]] = (),
     ) -> Envelope:
-        """How every stream stands, how much was none of ours or withheld, and how far the API
-        server's clock is ahead of ours.
+        """How every stream and audit source stands, how much was none of ours or withheld, and how
+        far the API server's clock is ahead of ours.
         """
         return self.coverage(
             "heartbeat",
@@ -139,6 +151,7 @@ class Observer:
             dropped=dict(self.dropped),
             withheld=self.withheld,
             skew_seconds=skew_seconds,
+            **({"audit": audit} if audit else {}),
         )
 
     def audited(self, raw_event: bytes, *, at: datetime, imported: str = "") -> Envelope | None:
@@ -150,7 +163,7 @@ class Observer:
         """
         event = from_bytes(raw_event)
         action = action_of(event)
-        if action is None:
+        if action is None or not self._is_in_scope(action):
             self.dropped["audit"] += 1
             return None
         data = self.redactor.redact(action | ({"imported": imported} if imported else {}))
@@ -163,6 +176,19 @@ class Observer:
             | {"id": f"{event['auditID']}/{action['stage']}", "redactionkey": key},
             to_bytes(data.document),
         )
+
+    def noted(self, ref: ObjectRef, note: Mapping[str, Any], *, at: datetime) -> Envelope:
+        """What somebody says of an object, later. Raises RedactionFailed where it could not be
+        examined for secrets.
+        """
+        data = self.redactor.redact(dict(note))
+        key = self.redactor.key_id if data.touched else ""
+        attributes = self._attributes("note", ref.subject, at) | {
+            "id": str(uuid4()),
+            "objectuid": ref.uid,
+            "redactionkey": key,
+        }
+        return seal(attributes, to_bytes(data.document))
 
     def next_snapshot(self) -> str:
         """An id for a snapshot, unique to this process."""
@@ -188,9 +214,20 @@ class Observer:
             "resourceversion": metadata["resourceVersion"],
             "objectgeneration": metadata.get("generation", 0),
             "snapshot": snapshot,
-            "stamped": (self.trusts_stamp and kind == STATEFUL_SETS) or None,
+            **self._marks(kind),
         }
         return self._sealed(attributes, *payload)
+
+    def _is_in_scope(self, action: Mapping[str, Any]) -> bool:
+        namespace = action.get("namespace", "")
+        return not (self.namespaces and namespace) or namespace in self.namespaces
+
+    def _marks(self, kind: Kind) -> dict[str, Any]:
+        """How a StatefulSet's annotations are to be read."""
+        if kind != STATEFUL_SETS:
+            return {}
+        keys = " ".join(f"{role}={key}" for role, key in sorted(self.annotation_keys.items()))
+        return {"stamped": self.trusts_stamp or None, "annotationkeys": keys}
 
     def _withhold(self, ref: ObjectRef, marks: Mapping[str, Any]) -> None:
         reason = str(marks["withheld"])

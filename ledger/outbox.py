@@ -46,6 +46,8 @@ class Outbox:
     _queue: deque[Envelope] = field(default_factory=deque)
     _bytes: int = 0
     _closed: bool = False
+    _queued: int = 0
+    _waiting: list[tuple[int, asyncio.Future[None]]] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _drained: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -62,6 +64,7 @@ class Outbox:
     def put(self, envelope: Envelope) -> None:
         """Queue an envelope just sealed."""
         self._queue.append(envelope)
+        self._queued += 1
         self._bytes += len(envelope.value)
         self._arrived.set()
 
@@ -70,6 +73,13 @@ class Outbox:
         while self.is_full:
             self._drained.clear()
             await self._drained.wait()
+
+    async def kept(self) -> None:
+        """Return when everything queued so far is in the log."""
+        if self.appended < self._queued:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append((self._queued, future))
+            await future
 
     def close(self) -> None:
         """Nothing more will come: `run` returns once the queue is empty."""
@@ -85,6 +95,15 @@ class Outbox:
         while batch := await self._next_batch():
             await self._append(batch)
             self.appended += len(batch)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Whoever waits for what is now in the log waits no longer."""
+        done = [each for each in self._waiting if each[0] <= self.appended]
+        self._waiting = [each for each in self._waiting if each[0] > self.appended]
+        for _, future in done:
+            if not future.done():
+                future.set_result(None)
 
     async def _next_batch(self) -> list[Envelope]:
         while not self._queue and not self._closed:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from ledger import own_rules
+from ledger.audit.source import AuditSource
+from ledger.audit.tail import AuditTail
+from ledger.audit.webhook import AuditWebhook, WebhookSettings
 from ledger.cluster import Cluster
 from ledger.errors import Forbidden
 from ledger.health import Shown, showing
@@ -47,6 +51,18 @@ class Target:
     rules: OwnRules = own_rules.NONE
     """The installation's own rules of redaction."""
 
+    audit_files: tuple[Path, ...] = ()
+    """Audit log files of the API server to follow."""
+
+    audit_webhook: WebhookSettings | None = None
+    """Where to take audit events from the API server's webhook."""
+
+    trusts_stamp: bool = False
+    """Whether an admission policy stamps every write with its user."""
+
+    annotation_keys: Mapping[str, str] = field(default_factory=dict)
+    """Which annotations hold a ticket, approver, commit or pipeline, by role."""
+
 
 def streams_of(namespaces: Sequence[str]) -> list[Stream]:
     """A stream for each kind and namespace; cluster-scoped kinds have one."""
@@ -81,6 +97,7 @@ async def _record(
     settings: Settings, target: Target, stop: asyncio.Event, shown: Shown, watchdog: Watchdog
 ) -> None:
     ring = KeyRing.open_or_create(settings.keys, now=utc_now())
+    hook = AuditWebhook.open(target.audit_webhook) if target.audit_webhook else None
     cluster = await Cluster.connect(target.kubeconfig, target.context)
     try:
         identity = target.cluster_id or await _identity(cluster)
@@ -94,7 +111,12 @@ async def _record(
             redactor = Redactor(target.policy, key_id, key, target.rules)
             observer = Observer(identity, secrets.token_hex(4), redactor, resume.epoch)
             observer.alarm = Alarms().tell
-            watcher = Watcher(cluster, log, observer, streams, resume.cursors)
+            observer.trusts_stamp = target.trusts_stamp
+            observer.namespaces = target.namespaces
+            observer.annotation_keys = target.annotation_keys
+            sources: list[AuditSource] = [hook] if hook else []
+            sources += [AuditTail(f, resume.audit.get(str(f))) for f in target.audit_files]
+            watcher = Watcher(cluster, log, observer, streams, resume.cursors, sources)
             watcher.outbox.watchdog = watchdog
             _show(watcher, settings, shown)
             await watcher.run(stop)

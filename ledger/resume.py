@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from ledger.audit.file import Place
 from ledger.errors import LogTruncated, OtherCluster
 from ledger.keep import FILTER_VERSION
 from ledger.log import Log
@@ -37,6 +38,8 @@ class Resume:
 
     redaction_policy: str = ""
     epoch: int = 1
+    audit: Mapping[str, Place] = field(default_factory=dict)
+    """How far each audit log file was read, by its path."""
 
 
 async def read_resume(log: Log, streams: Sequence[Stream], *, cluster: str) -> Resume:
@@ -127,10 +130,18 @@ class _Mark(msgspec.Struct):
         return version if version.isascii() and version.isdigit() else ""
 
 
+class _Audit(msgspec.Struct):
+    file: str = ""
+    inode: int = 0
+    offset: int = 0
+    digest: str = ""
+
+
 class _Coverage(_Mark):
     filter: int = 0
     redaction: _Redaction | None = None
     streams: list[_Mark] | None = None
+    audit: list[_Audit] | None = None
 
 
 class _Gap(msgspec.Struct):
@@ -175,6 +186,7 @@ class _Tail:
     newest: _Coverage | None = None
     foreign: str = ""
     standings: dict[str, Standing] = field(default_factory=dict)
+    audit: dict[str, Place] = field(default_factory=dict)
     _watched: dict[tuple[str, str, int], _Watched] = field(default_factory=dict)
     _open: defaultdict[str, list[_Gapped]] = field(default_factory=lambda: defaultdict(list))
     _closed: set[str] = field(default_factory=set)
@@ -211,7 +223,9 @@ class _Tail:
             if gaps and key not in self.standings
         }
         redaction = (self.newest and self.newest.redaction) or _Redaction("", "")
-        return Resume(self.standings | gapped, redaction.key, redaction.policy, self.epoch)
+        return Resume(
+            self.standings | gapped, redaction.key, redaction.policy, self.epoch, self.audit
+        )
 
     def _take_foreign(self, document: _Attributes) -> None:
         # Only watchers write coverage: the newest says whose log this is. Other records may have
@@ -223,6 +237,9 @@ class _Tail:
     def _take_coverage(self, document: _Attributes, coverage: _Coverage) -> None:
         if self.newest is None:
             self.newest = coverage
+        for each in coverage.audit or ():
+            if each.digest:
+                self.audit.setdefault(each.file, Place(each.inode, each.offset, each.digest))
         for mark in coverage.streams or (coverage,):
             if mark.version and mark.key in self.wanted - self.standings.keys():
                 stale = coverage.filter != FILTER_VERSION

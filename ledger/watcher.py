@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from ledger.audit.source import AuditSource
 from ledger.envelope import Envelope
 from ledger.errors import LogUnreachable
 from ledger.log import Log
@@ -40,6 +41,7 @@ class Watcher:
     observer: Observer
     streams: Sequence[Stream]
     standings: Mapping[str, Standing]
+    sources: Sequence[AuditSource] = ()
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     pace: Pace = field(default_factory=Pace)
     outbox: Outbox = field(init=False)
@@ -80,6 +82,10 @@ class Watcher:
                 tasks = [
                     group.create_task(self._beat(), name="heartbeat"),
                     *(group.create_task(self._follow(stream)) for stream in self.observers),
+                    *(
+                        group.create_task(source.run(self.observer, self.outbox, self.pace))
+                        for source in self.sources
+                    ),
                 ]
                 await asyncio.wait({appending, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if appending.done():
@@ -105,8 +111,11 @@ class Watcher:
             await self.outbox.room()
             entries = [stream.entry() for stream in self.observers]
             skew_seconds = self.api.skew_seconds
+            audit = [source.entry() for source in self.sources]
             self.outbox.put(
-                self.observer.heartbeat(entries, at=self.pace.now(), skew_seconds=skew_seconds)
+                self.observer.heartbeat(
+                    entries, at=self.pace.now(), skew_seconds=skew_seconds, audit=audit
+                )
             )
             await self.pace.sleep(self.heartbeat_seconds)
 

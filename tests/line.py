@@ -34,6 +34,9 @@ class Line:
     kubeconfig: Path
     namespace: str
     log: str = ""
+    watching: tuple[str, ...] = ()
+    """More options of `watch`."""
+
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Line:
@@ -54,7 +57,7 @@ class Line:
     def start(self, part: str) -> None:
         """Start `watch` or `consume`, its output beside the data."""
         self.data.mkdir(parents=True, exist_ok=True)
-        watching = ["--kubeconfig", str(self.kubeconfig), "-n", self.namespace]
+        watching = ["--kubeconfig", str(self.kubeconfig), "-n", self.namespace, *self.watching]
         log = ["--log", self.log] if self.log else []
         arguments = [part, "--data", str(self.data), *log, *(watching if part == "watch" else [])]
         with (self.data / f"{part}.out").open("ab") as output:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ledger.cli.audit_options import AuditOptions, audit_options
 from ledger.cli.options import installation
 from ledger.hardening import harden
 from ledger.settings import Settings
@@ -84,6 +85,7 @@ health_option = click.option(
 @click.command()
 @installation
 @cluster_options
+@audit_options
 @health_option
 def watch(
     settings: Settings,
@@ -93,6 +95,7 @@ def watch(
     cluster_id: str,
     policy: Any,
     rules: str | None,
+    audit: AuditOptions,
     health: str,
 ) -> None:
     """Record a cluster into the log.
@@ -104,6 +107,7 @@ def watch(
     Example:
       rollout-ledger watch --context prod
       rollout-ledger watch -n shop -n data --log kafka://broker:9092/prod
+      rollout-ledger watch --audit-log /var/log/kubernetes/audit.log
     """
     from ledger.disk import refuse_network, warn_of_sqlite
     from ledger.errors import LogUnusable
@@ -115,7 +119,16 @@ def watch(
         refuse_network(settings.log_file, LogUnusable)
         warn_of_sqlite()
     target = Target(
-        kubeconfig, context, namespaces, cluster_id, policy, _own_rules(settings, rules)
+        kubeconfig,
+        context,
+        namespaces,
+        cluster_id,
+        policy,
+        own_rules_of(settings, rules),
+        audit_files=audit.audit_files(),
+        audit_webhook=audit.webhook_settings(),
+        trusts_stamp=audit.trusts_stamp,
+        annotation_keys=audit.annotation_keys(),
     )
     until_stopped(
         lambda stop, watchdog: record(settings, target, stop, health=health, watchdog=watchdog)
@@ -178,6 +191,7 @@ def web(settings: Settings, host: str, port: int) -> None:
 @click.pass_context
 @installation
 @cluster_options
+@audit_options
 @web_options
 @health_option
 def serve(
@@ -189,6 +203,7 @@ def serve(
     cluster_id: str,
     policy: str,
     rules: str | None,
+    audit: AuditOptions,
     host: str,
     port: int,
     health: str,
@@ -204,7 +219,7 @@ def serve(
     from ledger.errors import LedgerUnusable, LogUnusable
 
     harden()
-    _own_rules(settings, rules)
+    own_rules_of(settings, rules)
     refuse_network(settings.log_file, LogUnusable)
     refuse_network(settings.ledger_path, LedgerUnusable)
     warn_of_sqlite()
@@ -219,6 +234,8 @@ def serve(
     ):
         cluster += [f"--{name}={value}"] if value else []
     cluster += [f"--namespace={namespace}" for namespace in namespaces]
+    audit.annotation_keys(), audit.webhook_settings()
+    cluster += audit.arguments()
     parts = {
         "watch": ["watch", *place, *cluster],
         "consume": ["consume", *place],
@@ -227,7 +244,7 @@ def serve(
     context_.exit(run(parts, ledger=settings.ledger_path, health=health, web=(host, port)))
 
 
-def _own_rules(settings: Settings, rules: str | None) -> OwnRules:
+def own_rules_of(settings: Settings, rules: str | None) -> OwnRules:
     """The rules of the file that is named, or of the one that is there."""
     from ledger import own_rules
 

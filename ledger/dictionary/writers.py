@@ -82,7 +82,6 @@ WRITERS: dict[str, Entry] = {
             "generation": "the generation that the write made",
             "role": "ticket, approver, commit or pipeline",
             "said": "the annotation's value",
-            "source": "the annotation's key",
             "position": "the record",
         },
     ),

@@ -44,6 +44,7 @@ def m012_attribution(db: Database) -> None:
     db.execute("create index actions_name on actions (kind, namespace, name, received_at)")
     db.execute("create index actions_user on actions (user, received_at)")
     db.execute("create index actions_received on actions (received_at)")
+    db.execute("create index actions_imported on actions (uid) where imported <> ''")
     _authors(db)
     _statements(db)
 
@@ -93,9 +94,8 @@ def _statements(db: Database) -> None:
             generation integer not null,
             role text not null,
             said text not null,
-            source text not null,
             position integer not null,
-            primary key (object_id, generation, role, source)
+            primary key (object_id, generation, role)
         ) strict, without rowid""")
     db.execute("""
         create table notes (

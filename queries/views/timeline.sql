@@ -204,3 +204,49 @@ select
 from gaps
 join gap_stories
   on gap_stories.id = gaps.id
+union all
+select
+  told.received_at,
+  told.namespace,
+  told.name,
+  'imported',
+  null,
+  null,
+  told.generation,
+  told.verb || iif(told.subresource = '', '', ' ' || told.subresource) || ' of a time that nobody watched',
+  told.user,
+  told.impersonated,
+  iif(told.code = 201, 'exact', 'probable'),
+  told.position,
+  null,
+  null,
+  null,
+  told.uid,
+  '',
+  told.position
+from (
+  select
+    actions.*,
+    lag(generation) over (
+      partition by uid
+      order by
+        received_at,
+        position
+    ) as generation_before
+  from actions
+  where imported <> ''
+    and kind = 'statefulsets'
+    and dry_run = 0
+    and code between 200 and 299
+) as told
+where (
+    told.verb = 'delete'
+    or told.code = 201
+    or told.subresource = 'scale'
+    or told.generation > told.generation_before
+  )
+  and not exists (
+    select 1
+    from attributions
+    where attributions.position = told.position
+  )

@@ -11,8 +11,9 @@ import atexit
 import contextlib
 import json
 import shutil
+import signal
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -50,9 +51,18 @@ class Pace:
 class ControlPlane(Cluster):
     """A control plane that runs between `start()` and `stop()`, or inside `with`."""
 
-    def __init__(self, *, pace: Pace = Pace(), apiserver_flags: Iterable[str] = ()) -> None:
-        """Decide the pace of pods and extra flags, such as `--watch-cache-sizes=pods#0`."""
+    def __init__(
+        self,
+        *,
+        pace: Pace = Pace(),
+        apiserver_flags: Iterable[str] = (),
+        audit_policy: Path = HERE / "audit-policy.yaml",
+    ) -> None:
+        """Decide the pace of pods, extra flags such as `--watch-cache-sizes=pods#0`, and what the
+        audit log is to hold.
+        """
         self.pace = pace
+        self.audit_policy = audit_policy
         self.apiserver_flags = tuple(apiserver_flags)
         self.home = Path()
         self._ports: dict[str, int] = {}
@@ -159,7 +169,7 @@ class ControlPlane(Cluster):
             "--service-cluster-ip-range=10.96.0.0/16",
             "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
             "--shutdown-watch-termination-grace-period=1s",
-            f"--audit-policy-file={HERE / 'audit-policy.yaml'}",
+            f"--audit-policy-file={self.audit_policy}",
             f"--audit-log-path={self.audit_log}",
             *self.apiserver_flags,
         )
@@ -223,6 +233,16 @@ class ControlPlane(Cluster):
         for name in ("kube-controller-manager", "kube-scheduler", "kwok"):
             self._processes.pop(name).kill()
         self._start_controllers()
+
+    @contextlib.contextmanager
+    def controllers_asleep(self) -> Iterator[None]:
+        """No controller does anything while the block lasts."""
+        manager = self._processes["kube-controller-manager"]
+        manager.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            manager.send(signal.SIGCONT)
 
     def _ready(self) -> bool:
         """Whether the API server is ready and its first RBAC roles are there."""

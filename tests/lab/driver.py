@@ -58,8 +58,11 @@ class Driver:
     step: str = ""
     """The scenario's step that is running; remembered with each command."""
 
+    api: Api = field(init=False)
+    """The API as admin, for looking."""
+
     def __post_init__(self) -> None:
-        self._api = Api(self.cluster.kubeconfig(ADMIN))
+        self.api = Api(self.cluster.kubeconfig(ADMIN))
 
     def run(
         self,
@@ -105,7 +108,7 @@ class Driver:
 
     def get(self, kind: str, name: str, *, namespace: str | None = None) -> dict[str, Any]:
         """An object of a plural kind such as `statefulsets`; raises NotFoundError."""
-        return self._api.get(self.path(kind, name, namespace=namespace))
+        return self.api.get(self.path(kind, name, namespace=namespace))
 
     def path(self, kind: str, name: str, *, namespace: str | None = None) -> str:
         """The API path of a namespaced object."""
@@ -115,7 +118,7 @@ class Driver:
     def names(self, kind: str, *, namespace: str | None = None) -> list[str]:
         """The names of the kept objects of a plural kind in the namespace."""
         where = namespace or self.namespace
-        items = self._api.items(kind, where)
+        items = self.api.items(kind, where)
         return [item["metadata"]["name"] for item in items if kept(kind, item, where)]
 
     def snapshot(self, namespace: str | None = None) -> Snapshot:
@@ -154,7 +157,7 @@ class Driver:
         """Every watched kind with its kept objects."""
         for resource in WATCHED:
             where = None if resource == "persistentvolumes" else namespace
-            items = self._api.items(resource, where)
+            items = self.api.items(resource, where)
             yield resource, [item for item in items if kept(resource, item, namespace)]
 
     def _execute(

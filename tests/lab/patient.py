@@ -43,7 +43,7 @@ class PatientDriver(Driver):
             try:
                 return super().snapshot(namespace)
             except UNANSWERED:
-                self._api.close()
+                self.api.close()
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(POLL_SECONDS)

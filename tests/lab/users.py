@@ -21,6 +21,7 @@ ADMIN = "admin"
 ALICE = "alice@example.com"
 BOB = "bob@example.com"
 DEPLOYER = "system:serviceaccount:ci:deployer"
+OPERATOR = "system:serviceaccount:ops:web-operator"
 WATCHER = "watcher"
 NOBODY = "nobody"
 
@@ -29,6 +30,7 @@ GROUPS = {
     ALICE: "",
     BOB: "",
     DEPLOYER: "system:serviceaccounts,system:serviceaccounts:ci",
+    OPERATOR: "system:serviceaccounts,system:serviceaccounts:ops",
     WATCHER: "",
     NOBODY: "",
 }

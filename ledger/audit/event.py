@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ledger.audit_paths import touched_and_removed
+from ledger.audit.paths import touched_and_removed
 from ledger.keep import is_kept
 from ledger.model import (
     CLAIMS,

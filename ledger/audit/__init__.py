@@ -1,0 +1,1 @@
+"""The API server's audit log: what is kept of an event, and the ways it comes in."""

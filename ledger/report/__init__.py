@@ -1,0 +1,1 @@
+"""Evidence for an auditor: the changes of a period, as files."""
