@@ -21,7 +21,7 @@ from ledger.attribution import (
     Write,
     authors_of_ending,
     authors_of_write,
-    is_controller,
+    is_follower,
 )
 from ledger.canonical import from_bytes
 from ledger.diff import Change, Field
@@ -108,7 +108,8 @@ class Attributions:
             self._endings |= {row["id"] for row in self.ledger.rows("fold/endings_near", key)}
         elif action["kind"] == STATEFUL_SETS.plural:
             rows = self.ledger.rows("fold/writes_near", near)
-            self.touched.writes |= {(row["object_id"], row["generation"]) for row in rows}
+            reached = {(row["object_id"], row["generation"]) for row in rows}
+            self.touched.writes |= {each for each in reached if each[1] is not None}
 
     def _judge_write(self, object_id: int, generation: int) -> None:
         key = {"object_id": object_id, "generation": generation}
@@ -117,13 +118,12 @@ class Attributions:
             return
         before = self.ledger.row("fold/write_before", {**key, "version": after["resource_version"]})
         write = self._write(after, before)
-        since = before["observed_at"] if before else after["created_at"] or after["observed_at"]
         asked = {
             "uid": after["uid"],
             "namespace": after["namespace"],
             "name": after["name"],
             "before_version": before["resource_version"] if before else -1,
-            "since": _moved(since, -LONGEST_SECONDS),
+            "since": _moved(after["observed_at"], -LONGEST_SECONDS),
             "until": _moved(after["observed_at"], NEAR_SECONDS),
         }
         evidence: list[Evidence] = []
@@ -140,7 +140,7 @@ class Attributions:
         if row is not None and row["ended_at"] is not None:
             ending = Ending(row["uid"], row["version"], row["created_at"] or "", row["ended_at"])
             asked = {name: row[name] for name in ("uid", "kind", "namespace", "name")} | {
-                "since": _moved(row["created_at"] or row["ended_at"], -NEAR_SECONDS),
+                "since": _moved(row["ended_at"], -LONGEST_SECONDS),
                 "until": _moved(row["ended_at"], NEAR_SECONDS),
             }
             actions = self.ledger.rows("fold/actions_of_ending", asked)
@@ -179,7 +179,7 @@ class Attributions:
                 "basis": each.basis,
                 "rank": RANKS[each.basis],
                 "best": int(index == 0),
-                "by_controller": int(each.source == "audit" and is_controller(each.actor)),
+                "by_controller": int(each.source == "audit" and is_follower(each.actor)),
             }
             for index, each in enumerate(ranked)
         ]
@@ -196,7 +196,6 @@ class Attributions:
             replicas=after["replicas"],
             stamp=after["stamp"],
             before_generation=before["generation"] if before else None,
-            before_at=before["observed_at"] if before else "",
             before_stamp=before["stamp"] if before else None,
             managers_before=json.loads(before["managed_fields"]) if before else (),
             changes=self._changes(before, after) if before else (),

@@ -171,11 +171,7 @@ class Revisions:
         if not noted.is_change:
             return
         before = noted.before
-        if (
-            before is None
-            or before["generation"] != facts.generation
-            or observed.disposition == "late"
-        ):
+        if before is None or observed.disposition == "late" or _tells_of_write(before, facts):
             self._touch_write(observed, facts.generation)
         self.touched.at(uid, observed.document.time)
         self._touch_generation(uid, min(facts.generation, facts.observed_generation or 1))
@@ -290,8 +286,8 @@ _PLAIN_FACTS = (
 _OURS = (STATEFUL_SETS.plural, CONTROLLER_REVISIONS.plural)
 
 
-def _is_write(before: Row, facts: SetFacts) -> bool:
-    """Whether a state is the first of a spec write, or says something new about one."""
+def _tells_of_write(before: Row, facts: SetFacts) -> bool:
+    """Whether a state is the first of a spec write, or says something else about the last one."""
     return bool(before["generation"] != facts.generation or before["said"] != facts.said)
 
 

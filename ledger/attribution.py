@@ -2,7 +2,9 @@
 
 A request is named only where the evidence leaves nobody else, and its grade never rises above that
 evidence. A resourceVersion alone is no proof: the API server answers a dry run or a patch that
-changes nothing with the version that somebody else wrote.
+changes nothing with the version that somebody else wrote. Nor is the absence of another request:
+audit logs have holes. So whatever the rest says, a change must have been seen while the request
+that made it was under way, or after it; where nothing but time speaks for a request, at once.
 """
 
 from __future__ import annotations
@@ -20,16 +22,43 @@ from ledger.model import parse_timestamp, timestamp
 Basis = Literal["exact", "strong", "probable", "claimed"]
 RANKS: dict[Basis, int] = {"exact": 0, "strong": 1, "probable": 2, "claimed": 3}
 
-CLOCKS_SECONDS = 0.1
+CLOCKS_SECONDS = 0.05
 """How far the clocks of the API server and the watcher may be apart. A request that came in later
-than this after its write was seen cannot have made it.
+than this after its change was seen cannot have made it: it found the change made.
+"""
+
+DELAY_SECONDS = 0.1
+"""How long after the end of a request a change may be seen for nothing but time to link the two: a
+watch is told within milliseconds. A slower one costs names and never makes wrong ones.
 """
 
 KUBELETS = "system:node:"
 """A kubelet ends what somebody else has deleted, and begins no deletion of its own."""
 
-CONTROLLERS = ("system:serviceaccount:kube-system:", KUBELETS, "system:kube-")
-"""Whose names begin so are parts of Kubernetes: they do what somebody else's write asks for."""
+FOLLOWERS = frozenset(
+    (
+        "system:kube-controller-manager",
+        *(
+            f"system:serviceaccount:kube-system:{name}"
+            for name in (
+                "statefulset-controller",
+                "generic-garbage-collector",
+                "pod-garbage-collector",
+                "namespace-controller",
+                "persistent-volume-binder",
+                "pvc-protection-controller",
+                "pv-protection-controller",
+            )
+        ),
+    )
+)
+"""Controllers that delete only because of what somebody else has written or deleted. What evicts by
+its own judgement (a scheduler that makes room, a taint) is not among them.
+"""
+
+UNKNOWN_MANAGER = "unknown"
+"""The field manager of a client that names neither itself nor its program
+(apimachinery, managedfields/fieldmanager.go)."""
 
 REPLICAS = (Field("spec"), Field("replicas"))
 
@@ -74,7 +103,6 @@ class Write:
     replicas: int
     stamp: str | None = None
     before_generation: int | None = None
-    before_at: str = ""
     before_stamp: str | None = None
     managers_before: Sequence[Any] = ()
     changes: tuple[Change, ...] = ()
@@ -93,7 +121,7 @@ class Write:
 @dataclass(frozen=True, slots=True)
 class Ending:
     """The moment at which an object began to end: its first state with a deletionTimestamp, or its
-    deletion where there was none.
+    deletion where there was none (`version` is None).
     """
 
     uid: str
@@ -114,81 +142,111 @@ class Evidence:
 
 
 def authors_of_write(write: Write, actions: Iterable[Action]) -> list[Evidence]:
-    """All evidence about who made a spec write, from requests about the same object or name."""
-    asked = [a for a in actions if a.verb in ("create", "update", "patch")]
-    seen = [a for a in asked if a.received_at <= _latest(write.observed_at)]
-    same = [a for a in seen if a.uid == write.uid and a.version == write.version]
-    left = [(a, _fits(write, a)) for a in _first_of(same, write, asked)]
-    named = _named(left, is_proof=write.is_adjacent) or _named(
-        [(a, _fits(write, a)) for a in _unseen(write, seen)], is_proof=False
-    )
-    return [*named, *_stamped(write), *_claimed(write)]
+    """All evidence about who made a spec write, from requests about the same object or name that
+    came after the state before it.
+    """
+    asked = [
+        action
+        for action in actions
+        if action.verb in ("create", "update", "patch")
+        and action.received_at <= _moved(write.observed_at, CLOCKS_SECONDS)
+    ]
+    return [*_named(_makers(write, asked)), *_stamped(write), *_claimed(write)]
 
 
 def authors_of_ending(ending: Ending, actions: Iterable[Action]) -> list[Evidence]:
     """All evidence about who deleted an object, from requests about the same object or name."""
     asked = [
-        a
-        for a in actions
-        if a.received_at <= _latest(ending.observed_at) and not a.user.startswith(KUBELETS)
+        action
+        for action in actions
+        if action.received_at <= _moved(ending.observed_at, CLOCKS_SECONDS)
+        and not action.user.startswith(KUBELETS)
     ]
-    known = [a for a in asked if a.uid == ending.uid and a.verb in ("delete", "deletecollection")]
-    versions = (None, ending.version)
-    first = [a for a in _not_outrun(known, known) if a.version in versions or not ending.version]
-    if first:
-        return _named([(a, True) for a in first], is_proof=True)
-    by_name = [a for a in asked if not a.uid and a.received_at[:19] >= ending.created_at[:19]]
-    return _named([(a, True) for a in _not_outrun(by_name, by_name)], is_proof=False)
-
-
-def is_controller(user: str) -> bool:
-    """Whether a user is a part of Kubernetes itself."""
-    return user.startswith(CONTROLLERS)
-
-
-def _first_of(same: list[Action], write: Write, asked: list[Action]) -> list[Action]:
-    """Those that no other request, which found the object at this version or later, has outrun."""
-    others = [
+    ours = [a for a in asked if a.uid == ending.uid and a.verb in ("delete", "deletecollection")]
+    known = _not_outrun(ours)
+    first = [(action, True) for action in known if _begins(ending, action)]
+    # Who deletes at once leaves a later version than the one the ending began with, but so does
+    # who hurries an ending.
+    hurried = [(a, None) for a in known if ending.version and (a.version or 0) > ending.version]
+    by_name = [
         a
         for a in asked
-        if a.uid == write.uid and a.version is not None and a.version >= write.version
+        if not a.uid
+        and a.received_at[:19] >= ending.created_at[:19]
+        and _is_at_once(a, ending.observed_at)
     ]
-    return _not_outrun(same, others)
+    return _named([*(first or hurried), *((a, None) for a in _not_outrun(by_name))])
 
 
-def _not_outrun(some: list[Action], others: list[Action]) -> list[Action]:
-    return [a for a in some if not any(b.completed_at < a.received_at for b in others)]
+def is_follower(user: str) -> bool:
+    """Whether a user deletes only because of what somebody else has written or deleted."""
+    return user in FOLLOWERS
 
 
-def _unseen(write: Write, seen: list[Action]) -> list[Action]:
-    """Requests that may have made a write whose own version nobody saw, or whose answers are not in
-    the audit log.
-    """
-    generation = [
-        a
-        for a in seen
-        if a.uid == write.uid
-        and a.generation == write.generation
-        and (a.version or 0) < write.version
-    ]
-    if generation:
-        return _not_outrun(generation, generation)
-    since = _earlier(write.before_at) if write.before_at else ""
+_Maker = tuple[Action, bool | None]
+"""A request, and whether it has made the change: True is proof, None may be."""
+
+
+def _makers(write: Write, asked: Sequence[Action]) -> list[_Maker]:
+    """The requests that can have made a write."""
+    ours = [action for action in asked if action.uid == write.uid]
+    if write.generation == 1:
+        # Nothing but its creation is answered so, and an object is created once.
+        creators = [(action, True) for action in ours if action.code == 201]
+        return creators[:1] or _untold(write, asked)
+    known = [a for a in ours if a.version is not None and a.version <= write.version]
+    if not write.is_adjacent:
+        # Each that made a generation may have made a part of what differs.
+        parts = [a for a in known if (a.generation or 0) != write.before_generation]
+        return [(action, None) for action in parts] + _untold(write, asked)
+    same = _not_outrun([action for action in known if action.version == write.version])
+    makers = [(action, fits) for action in same if (fits := _fits(write, action)) is not False]
+    if not makers:
+        # The state that the request left was not seen, but a later one of its generation.
+        passed = _not_outrun([a for a in known if a.generation == write.generation])
+        makers = [(action, None) for action in passed if _fits(write, action) is not False]
+    return makers + _untold(write, asked)
+
+
+def _untold(write: Write, asked: Iterable[Action]) -> list[_Maker]:
+    """Those whose answers are not in the audit log."""
     return [
-        a
-        for a in seen
-        if a.version is None and a.uid in ("", write.uid) and a.completed_at >= since
+        (action, None)
+        for action in asked
+        if action.version is None
+        and action.uid in ("", write.uid)
+        and _is_at_once(action, write.observed_at)
+        and _fits(write, action) is not False
     ]
 
 
-def _named(fitting: Sequence[tuple[Action, bool | None]], *, is_proof: bool) -> list[Evidence]:
+def _begins(ending: Ending, action: Action) -> bool:
+    """Whether an object's ending can have begun with a deletion: the answer to one has the version
+    that it left, a collection's those that it found (registry/store.go, DeleteCollection).
+    """
+    if action.version is None or ending.version is None:
+        return True
+    if action.verb == "deletecollection":
+        return action.version < ending.version
+    return action.version == ending.version
+
+
+def _not_outrun(actions: Sequence[Action]) -> list[Action]:
+    """Those that did not come in only after another one was done."""
+    return [a for a in actions if not any(b.completed_at < a.received_at for b in actions)]
+
+
+def _is_at_once(action: Action, observed_at: str) -> bool:
+    """Whether a change was seen while the request was under way, or hardly later."""
+    return action.completed_at >= _moved(observed_at, -DELAY_SECONDS)
+
+
+def _named(makers: Sequence[_Maker]) -> list[Evidence]:
     """Who is left, if it is one; requests of one user alike leave no doubt about the user."""
-    left = [(action, fits) for action, fits in fitting if fits is not False]
-    if len({(action.user, action.impersonated) for action, _ in left}) != 1:
+    if len({(action.user, action.impersonated) for action, _ in makers}) != 1:
         return []
-    is_exact = is_proof and len(left) == 1 and left[0][1] is True
-    first = min((action for action, _ in left), key=lambda action: action.received_at)
-    basis: Basis = "exact" if is_exact else "probable"
+    basis: Basis = "exact" if len(makers) == 1 and makers[0][1] is True else "probable"
+    first = min((action for action, _ in makers), key=lambda a: (a.received_at, a.position))
     return [Evidence("audit", first.user, first.impersonated, basis, first.position)]
 
 
@@ -196,13 +254,16 @@ def _fits(write: Write, action: Action) -> bool | None:
     """Whether a request has made the changes of a write; None when that cannot be told."""
     if write.generation == 1:
         return action.code == 201
-    if action.subresource == "scale" and not write.is_scale:
-        return False
     if action.replicas is not None and action.replicas != write.replicas:
+        return False
+    if action.subresource == "scale" and not write.is_scale:
         return False
     told = [_made(write, action, change) for change in write.changes if change.comparable]
     if False in told:
         return False
+    if action.subresource == "scale":
+        # Of a scale to none nobody owns the replicas.
+        return action.replicas is not None or None
     # What the server fills in belongs to nobody after a server-side apply.
     sure = [each for each in told if each is not None]
     return True if sure and (action.apply or len(sure) == len(told)) else None
@@ -221,7 +282,8 @@ def _is_by(owner: Manager, action: Action) -> bool:
     """Whether a manager's entry is what the request would have left: its times are whole seconds,
     and a scale's entry has none.
     """
-    is_same = (owner.manager, owner.subresource) == (action.manager, action.subresource)
+    manager = action.manager or UNKNOWN_MANAGER
+    is_same = (owner.manager, owner.subresource) == (manager, action.subresource)
     at = owner.time[:19]
     return is_same and (not at or action.received_at[:19] <= at <= action.completed_at[:19])
 
@@ -274,9 +336,5 @@ def _claimed(write: Write) -> list[Evidence]:
     return [Evidence("manager", names.pop(), "", "claimed", write.position)]
 
 
-def _latest(observed_at: str) -> str:
-    return timestamp(parse_timestamp(observed_at) + timedelta(seconds=CLOCKS_SECONDS))
-
-
-def _earlier(observed_at: str) -> str:
-    return timestamp(parse_timestamp(observed_at) - timedelta(seconds=CLOCKS_SECONDS))
+def _moved(at: str, seconds: float) -> str:
+    return timestamp(parse_timestamp(at) + timedelta(seconds=seconds))

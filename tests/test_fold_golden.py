@@ -18,7 +18,7 @@ from tests.normal_form import normal_form
 from tests.recorded import folded, values_of
 
 GOLDEN = Path(__file__).parent / "golden"
-NAMES = ("demo", "rollouts", "tutorial", "volumes")
+NAMES = ("demo", "rollouts", "tutorial", "volumes", "writers")
 
 
 def lines(name: str, folder: Path) -> Iterator[str]:

@@ -39,6 +39,7 @@ SUBRESOURCES = {
 OURS = "rollout-ledger/"
 """The prefix of our own annotations: the only ones whose values are kept."""
 
+EMPTY: tuple[Any, ...] = ("", None, [])
 Raw = Mapping[str, Any]
 
 
@@ -104,11 +105,11 @@ def _action(raw_event: Raw, kind: Kind, ref: Raw, response: Raw) -> dict[str, An
         "code": int(status.get("code", 0)),
         "received": _time(raw_event["requestReceivedTimestamp"]),
         "completed": _time(raw_event["stageTimestamp"]),
-        "dryRun": "dryRun" in asked or bool(_mapping(request).get("dryRun")),
+        "dryRun": "dryRun" in asked or _is_dry(_mapping(request)),
         "manager": _manager(asked, str(raw_event.get("userAgent", ""))),
     }
     told |= _object(ref, status, response) | _request(raw_event, ref, request)
-    return {name: value for name, value in told.items() if value not in ("", None, [], False)}
+    return {name: value for name, value in told.items() if value is not False and value not in EMPTY}
 
 
 def _object(ref: Raw, status: Raw, response: Raw) -> dict[str, Any]:
@@ -116,13 +117,14 @@ def _object(ref: Raw, status: Raw, response: Raw) -> dict[str, Any]:
     is_list, is_status = "items" in response, response.get("kind") == "Status"
     metadata = {} if is_list or is_status else _mapping(response.get("metadata"))
     details = _mapping(status.get("details")) or _mapping(response.get("details"))
-    spec = _mapping(response.get("spec")) if ref.get("subresource") == "scale" else {}
+    # A Scale leaves out how many replicas it has when it has none.
+    scale = _mapping(response.get("spec")) if response.get("kind") == "Scale" else None
     return {
         "name": str(ref.get("name") or metadata.get("name", "")),
         "uid": str(metadata.get("uid") or details.get("uid") or ref.get("uid") or ""),
         "version": _number(metadata.get("resourceVersion")),
         "generation": _number(metadata.get("generation")),
-        "replicas": _number(spec.get("replicas")),
+        "replicas": None if scale is None else _number(scale.get("replicas", 0)),
         "deleted": [_identity(item) for item in response["items"]] if is_list else [],
     }
 
@@ -149,6 +151,11 @@ def _request(raw_event: Raw, ref: Raw, request: Any) -> dict[str, Any]:
         told["apply"] = bool(body.get("kind") and body.get("apiVersion"))
         told["touched"], told["removed"], told["cut"] = touched_and_removed(request)
     return told
+
+
+def _is_dry(request: Raw) -> bool:
+    """A deletion says so in its body, an eviction in the deletion that it asks for."""
+    return bool(request.get("dryRun") or _mapping(request.get("deleteOptions")).get("dryRun"))
 
 
 def _manager(asked: Mapping[str, list[str]], agent: str) -> str:

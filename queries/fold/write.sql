@@ -3,8 +3,7 @@ select
   specs.spec,
   objects.uid,
   objects.namespace,
-  objects.name,
-  objects.created_at
+  objects.name
 from set_states
 join objects
   on objects.id = set_states.object_id

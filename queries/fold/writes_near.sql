@@ -12,30 +12,13 @@ with meant as (
     and name = :name
 )
 select
-  object_id,
-  generation
+  meant.id as object_id,
+  set_states.generation
 from meant
 join set_states
   on set_states.object_id = meant.id
-where generation in (:generation, :generation + 1)
-union
-select
-  object_id,
-  generation
-from meant
-join set_states
-  on set_states.object_id = meant.id
-where resource_version = :version
-union
-select
-  object_id,
-  generation
-from meant
-join set_states
-  on set_states.object_id = meant.id
-where observed_at between :since and :until
-  or observed_at > :until
-  and resource_version <= :version
+where set_states.generation = :generation
+  or set_states.observed_at between :since and :until
 union
 select
   meant.id,
@@ -43,10 +26,8 @@ select
     select generation
     from set_states
     where object_id = meant.id
-      and observed_at > :until
-    order by
-      observed_at,
-      resource_version
+      and resource_version >= :version
+    order by resource_version
     limit 1
   )
 from meant

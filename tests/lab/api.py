@@ -11,6 +11,7 @@ import http.client
 import json
 import ssl
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,13 +70,22 @@ class Api:
         """Whether the API answers `path`, JSON or not, with success."""
         return self._answer("GET", path, None)[0] < 300
 
-    def patch(self, path: str, change: dict[str, Any]) -> dict[str, Any]:
-        """The object at `path` after a merge patch."""
-        return self._request("PATCH", path, json.dumps(change))
+    def patch(
+        self, path: str, change: dict[str, Any], *, agent: str = "rollout-ledger-lab"
+    ) -> dict[str, Any]:
+        """The object at `path` after a merge patch, by a client that calls itself `agent`."""
+        headers = {"Content-Type": "application/merge-patch+json", "User-Agent": agent}
+        return self._request("PATCH", path, json.dumps(change), headers)
 
-    def _request(self, method: str, path: str, body: str | None = None) -> dict[str, Any]:
+    def replace(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The object at `path` after an update; RefusedError if it is another one by now."""
+        return self._request("PUT", path, json.dumps(body), {"Content-Type": "application/json"})
+
+    def _request(
+        self, method: str, path: str, body: str | None = None, headers: Mapping[str, str] = {}
+    ) -> dict[str, Any]:
         """The parsed answer; NotFoundError or RefusedError if it was not a success."""
-        status, text = self._answer(method, path, body)
+        status, text = self._answer(method, path, body, headers)
         if status == 404:
             raise NotFoundError(path)
         if status >= 300:
@@ -83,22 +93,25 @@ class Api:
         parsed: dict[str, Any] = json.loads(text)
         return parsed
 
-    def _answer(self, method: str, path: str, body: str | None) -> tuple[int, str]:
+    def _answer(
+        self, method: str, path: str, body: str | None, headers: Mapping[str, str] = {}
+    ) -> tuple[int, str]:
         """Send over the kept connection; one that went stale is replaced once."""
         try:
-            return self._exchange(method, path, body)
+            return self._exchange(method, path, body, headers)
         except (ConnectionError, http.client.HTTPException):
             self.close()
-            return self._exchange(method, path, body)
+            return self._exchange(method, path, body, headers)
 
-    def _exchange(self, method: str, path: str, body: str | None) -> tuple[int, str]:
+    def _exchange(
+        self, method: str, path: str, body: str | None, headers: Mapping[str, str]
+    ) -> tuple[int, str]:
         """One request, its status and its text."""
         if self._connection is None:
             self._connection = http.client.HTTPSConnection(
                 urlsplit(self.server).netloc, context=self.tls, timeout=TIMEOUT_SECONDS
             )
-        patching = {"Content-Type": "application/merge-patch+json"} if body else {}
-        self._connection.request(method, path, body, {**self.headers, **patching})
+        self._connection.request(method, path, body, {**self.headers, **headers})
         response = self._connection.getresponse()
         return response.status, response.read().decode()
 

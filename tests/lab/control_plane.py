@@ -301,7 +301,7 @@ class ControlPlane(Cluster):
             "--leader-elect=false",
             "--secure-port=0",
         )
-        kwok, played = self.kubeconfig("kwok"), self.home / "stages.yaml"
+        kwok, played = self.kubeconfig("system:node:kwok"), self.home / "stages.yaml"
         self._run("kwok", f"--kubeconfig={kwok}", "--manage-all-nodes=true", f"--config={played}")
 
     def _wait_for_controllers(self) -> None:

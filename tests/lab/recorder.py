@@ -5,7 +5,9 @@ people did, in the order in which it arrived here. After each step the watcher a
 `kubectl rollout history` and `rollout status` for every StatefulSet, so a recording can
 be replayed against what kubectl really printed at that point.
 
-    python -m tests.lab.recorder tutorial|demo|rollouts|volumes
+    python -m tests.lab.recorder tutorial|demo|rollouts|volumes|writers
+
+Beside the recording of `writers` stands what each really did, by its driver's own book.
 """
 
 from __future__ import annotations
@@ -15,19 +17,22 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from tests.lab.api import Api
+from tests.lab.book import Book
 from tests.lab.control_plane import ControlPlane, Pace
 from tests.lab.driver import Command, Driver
+from tests.lab.operator import Operator
 from tests.lab.process import LabError
-from tests.lab.recording import STREAMS, Recording, read_recording
+from tests.lab.recording import STREAMS, Recording, book_of, read_recording
 from tests.lab.scenario import Scenario, Step
 from tests.lab.scenarios import DEMO, ROLLOUTS, TUTORIAL, VOLUMES
 from tests.lab.settling import WATCHED
 from tests.lab.streams import Streams
 from tests.lab.users import ADMIN, WATCHER
+from tests.lab.writers_scenario import Writers
 
 __all__ = ["read_recording", "record"]
 
@@ -38,6 +43,10 @@ PACES = {
     "volumes": Pace(),
     "demo": Pace(ready_seconds=(5.0, 30.0), delete_seconds=(1.0, 3.0)),
 }
+WRITERS, SEED, RECORDED_ROUNDS = "writers", 4, 3
+OURS = Path(__file__).parent.parent.parent / "compose" / "kubernetes" / "audit-policy.yaml"
+"""The audit policy that the product asks for."""
+
 DELIVERY_SECONDS = 10.0
 TAIL_SECONDS = 0.05
 
@@ -48,12 +57,34 @@ def record(scenario: Scenario, path: Path, *, pace: Pace) -> None:
         namespaces = scenario.namespaces or ("default",)
         for name in namespaces:
             control_plane.make_namespace(name)
-        control_plane.make_volumes(scenario.volumes, storage_class=scenario.storage_class)
         driver = Driver(control_plane, namespaces[0], settle_seconds=300)
-        header = _header(Api(control_plane.kubeconfig(WATCHER)))
-        with Recording(path, header=header) as recording:
-            asyncio.run(_record(scenario, driver, control_plane, recording))
-            recording.finish(forbidden=control_plane.credentials())
+        _record_on(control_plane, driver, scenario, path)
+
+
+def record_writers(path: Path) -> None:
+    """Record the story of several writers, and leave their book beside it."""
+    with ControlPlane(audit_policy=OURS) as control_plane:
+        driver = Driver(control_plane, "default")
+        with Operator(control_plane, driver.namespace) as operator:
+            book = Book(driver, operator)
+            writers = Writers(book, control_plane, seed=SEED, rounds=RECORDED_ROUNDS)
+            steps = [Step(name, _act(act)) for name, act in writers.acts()]
+            _record_on(control_plane, driver, Scenario("writers", tuple(steps), 6), path)
+        book_of(path).write_text(book.told(), "utf-8")
+
+
+def _act(act: Callable[[], None]) -> Callable[[Driver], None]:
+    return lambda _: act()
+
+
+def _record_on(
+    control_plane: ControlPlane, driver: Driver, scenario: Scenario, path: Path
+) -> None:
+    control_plane.make_volumes(scenario.volumes, storage_class=scenario.storage_class)
+    header = _header(Api(control_plane.kubeconfig(WATCHER)))
+    with Recording(path, header=header) as recording:
+        asyncio.run(_record(scenario, driver, control_plane, recording))
+        recording.finish(forbidden=control_plane.credentials())
 
 
 async def _record(
@@ -168,13 +199,17 @@ def _header(api: Api) -> dict[str, str]:
 def main(arguments: list[str]) -> int:
     """Record the scenarios named on the command line into tests/streams."""
     scenarios = {scenario.name: scenario for scenario in SCENARIOS}
-    if not arguments or any(name not in scenarios for name in arguments):
-        print(f"usage: python -m tests.lab.recorder {'|'.join(scenarios)}", file=sys.stderr)
+    names = (*scenarios, WRITERS)
+    if not arguments or any(name not in names for name in arguments):
+        print(f"usage: python -m tests.lab.recorder {'|'.join(names)}", file=sys.stderr)
         return 2
     STREAMS.mkdir(exist_ok=True)
     for name in arguments:
         path = STREAMS / f"{name}.jsonl.zst"
-        record(scenarios[name], path, pace=PACES[name])
+        if name == WRITERS:
+            record_writers(path)
+        else:
+            record(scenarios[name], path, pace=PACES[name])
         print(f"{path.name}: {path.stat().st_size:,} bytes")
     return 0
 

@@ -76,6 +76,11 @@ class Recording:
         self._lines.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
+def book_of(path: Path) -> Path:
+    """Where a recording's book is: who really did what (tests/lab/book.py)."""
+    return path.with_name(path.name.removesuffix(".jsonl.zst") + ".book.json")
+
+
 def read_recording(path: Path) -> Iterator[dict[str, Any]]:
     """Yield every line of a recording, in order."""
     with path.open("rb") as compressed:

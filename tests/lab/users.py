@@ -39,7 +39,7 @@ GROUPS = {
 COMPONENTS = {
     "system:kube-controller-manager": "",
     "system:kube-scheduler": "",
-    "kwok": "",
+    "system:node:kwok": "",
 }
 """The parts of the control plane: each its own user, as in a real cluster."""
 

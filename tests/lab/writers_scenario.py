@@ -1,171 +1,193 @@
-"""Five identities write, in one another's way: what each really did is written down as it happens.
-
-The book notes who ran a command and what the API held before and after it, and nothing of what the
-command was called, so what a ledger says about authors can be held against it.
-"""
+"""Five identities write, in one another's way, by every way there is: a story for attribution."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
+from tests.lab.book import Book, Who
 from tests.lab.control_plane import ControlPlane
-from tests.lab.driver import Driver
-from tests.lab.settling import Raw
 from tests.lab.users import ADMIN, ALICE, BOB, DEPLOYER, OPERATOR
 from tests.lab.workloads import Workload
 
 WEB = Workload("web", "nginx:1.24", replicas=1, claims=0, env={"LEVEL": "info", "MODE": "a"})
+DB = replace(WEB, name="db", claims=1)
+CACHE = replace(WEB, name="cache")
 NAMES = ("web", "db", "cache")
-PEOPLE = (ALICE, BOB, DEPLOYER, OPERATOR)
-REPLICAS = ("1", "2")
-
-
-@dataclass(frozen=True)
-class Who:
-    """Who really asked, and as whom."""
-
-    user: str
-    impersonated: str = ""
-
-    def options(self) -> tuple[str, ...]:
-        """kubectl's options for it."""
-        return (f"--as={self.impersonated}",) if self.impersonated else ()
-
-
+PEOPLE = (ALICE, BOB, DEPLOYER)
+REPLICAS = ("2", "1")
 IMPERSONATOR = Who(ADMIN, ALICE)
+GRACE = "/spec/template/spec/terminationGracePeriodSeconds"
 
 
 @dataclass
-class Book:
-    """Runs commands and keeps: who wrote which generation of which set, and who deleted what."""
+class Writers:
+    """The story, in acts that each end at rest; `seed` decides who does what."""
 
-    driver: Driver
-    writes: dict[tuple[str, int], Who] = field(default_factory=dict)
-    deletions: dict[str, Who] = field(default_factory=dict)
-    dry_runs: int = 0
-    no_ops: int = 0
-    collections: int = 0
+    book: Book
+    plane: ControlPlane
+    seed: int
+    rounds: int
+    dice: random.Random = field(init=False)
 
-    def do(self, who: Who, *arguments: str, stdin: str = "", deletes: str = "") -> None:
-        """Run a command that changes something; `deletes` names the kind it deletes."""
-        before = self._sets()
-        gone = self._uids(deletes) if deletes else {}
-        self.driver.run(*arguments, *who.options(), user=who.user, stdin=stdin)
-        for uid, generation in self._sets().items():
-            for each in range(before.get(uid, 0) + 1, generation + 1):
-                self.writes[uid, each] = who
-        left = self._uids(deletes) if deletes else {}
-        for uid, is_going in gone.items():
-            if not is_going and left.get(uid, True):
-                self.deletions[uid] = who
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)
 
-    def dry_run(self, who: Who, *arguments: str, stdin: str = "") -> None:
-        """Ask the server what it would do."""
-        self._nothing(who, *arguments, "--dry-run=server", stdin=stdin)
-        self.dry_runs += 1
+    def acts(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What happens, by name, in order."""
+        yield "three sets are made", self._made
+        for number in range(self.rounds):
+            yield f"round {number}", partial(self._round, number)
+        yield "a rollout is restarted, and a manifest applied again", self._applied
+        yield "an operator undoes what people set", self._operated
+        yield "pods and claims are deleted", self._deleted
+        yield "collections are deleted", self._collections
+        yield "sets are deleted in every way", self._ended
 
-    def no_op(self, who: Who, *arguments: str, stdin: str = "") -> None:
-        """Ask for what is so already."""
-        self._nothing(who, *arguments, stdin=stdin)
-        self.no_ops += 1
+    def _made(self) -> None:
+        self.book.do(Who(DEPLOYER), "apply", "--server-side", "-f", "-", stdin=WEB.manifest())
+        self.book.do(Who(ALICE), "apply", "-f", "-", stdin=DB.manifest())
+        self.book.do(Who(BOB), "create", "-f", "-", stdin=CACHE.manifest())
+        self._settled()
 
-    def _nothing(self, who: Who, *arguments: str, stdin: str) -> None:
-        before = self._sets()
-        self.driver.attempt(*arguments, *who.options(), user=who.user, stdin=stdin)
-        assert self._sets() == before, arguments
-
-    def _sets(self) -> dict[str, int]:
-        return {
-            row["metadata"]["uid"]: row["metadata"]["generation"]
-            for row in self._items("statefulsets")
-        }
-
-    def _uids(self, kind: str) -> dict[str, bool]:
-        """The objects of a kind, and whether they are on their way out."""
-        return {
-            row["metadata"]["uid"]: "deletionTimestamp" in row["metadata"]
-            for row in self._items(kind)
-        }
-
-    def _items(self, kind: str) -> list[Raw]:
-        return self.driver.api.items(kind, self.driver.namespace)
-
-
-def play(book: Book, plane: ControlPlane, seed: int, *, rounds: int = 10) -> None:
-    """At least 40 writes, twice as many that write nothing, and five deletions of collections."""
-    dice = random.Random(seed)
-    for name in NAMES:
-        who = Who(dice.choice(PEOPLE))
-        made = replace(WEB, name=name).manifest()
-        book.do(who, "apply", "--server-side", "-f", "-", stdin=made)
-    book.driver.settled(*NAMES)
-    for number in range(rounds):
+    def _round(self, number: int) -> None:
         asleep: AbstractContextManager[None] = nullcontext()
         if number % 2:
             # With nobody to answer, a dry run is answered with the very version of the write.
-            asleep = plane.controllers_asleep()
+            asleep = self.plane.controllers_asleep()
         with asleep:
-            _round(book, dice, number)
+            self._writes(NAMES[number % len(NAMES)], number)
+        self._settled()
+
+    def _writes(self, name: str, number: int) -> None:
+        book, dice, target = self.book, self.dice, f"sts/{name}"
+        writers = [*map(Who, dice.sample(PEOPLE, 3)), IMPERSONATOR]
+        chosen = dice.sample(list(_ways(name, number)), len(writers))
+        for who, arguments in zip(writers, chosen, strict=True):
+            others = [Who(each) for each in PEOPLE if each != who.user]
+            book.do(who, *arguments)
+            # The same at once by somebody else, who changes nothing by it.
+            book.nothing("no-op", dice.choice(others), *arguments)
+            asked = ("set", "image", target, "app=nginx:1.99", "--dry-run=server")
+            book.nothing("dry run", dice.choice(others), *asked)
+        first, second = map(Who, dice.sample(PEOPLE, 2))
+        book.do(first, "set", "image", target, f"app=nginx:1.{number}0")
+        book.do(second, "set", "image", target, f"app=nginx:1.{number}1")
+        book.nothing("dry run", first, "rollout", "undo", target, "--dry-run=server")
         if number % 2 == 0:
-            book.driver.settled(*NAMES)
-            _collection(book, dice)
+            book.driver.settled(name)
+            book.do(self._anybody(), "rollout", "undo", target)
+
+    def _applied(self) -> None:
+        book = self.book
+        book.do(Who(BOB), "rollout", "restart", "sts/web")
+        # What the manifest no longer has is removed by whoever applied it before.
+        fewer = replace(DB, image="nginx:1.25", env={"LEVEL": "debug"}, annotations={"team": "x"})
+        book.do(Who(DEPLOYER), "apply", "-f", "-", stdin=fewer.manifest())
+        mine = replace(WEB, image="nginx:1.26", env={"LEVEL": "warn"})
+        forced = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+        book.do(Who(ALICE), *forced, stdin=mine.manifest())
+        book.nothing("no-op", Who(DEPLOYER), *forced, stdin=mine.manifest())
+        book.nothing("dry run", Who(BOB), *forced, "--dry-run=server", stdin=WEB.manifest())
+        whole = replace(CACHE, image="nginx:1.27").manifest()
+        book.do(Who(BOB), "replace", "-f", "-", stdin=whole)
+        self._settled()
+
+    def _operated(self) -> None:
+        for who in (Who(ALICE), Who(BOB), IMPERSONATOR):
+            partitioned = {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}
+            self.book.do(who, "patch", "sts/cache", "-p", _spec(updateStrategy=partitioned))
+            self._settled("cache")
+
+    def _deleted(self) -> None:
+        book, namespace = self.book, self.book.driver.namespace
+        book.do(Who(ALICE), "delete", "pod", "web-0", "--wait=false", deletes="pods")
+        self._settled("web")
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": "cache-0", "namespace": namespace},
+        }
+        path = f"/api/v1/namespaces/{namespace}/pods/cache-0/eviction"
+        made = ("create", "--raw", path, "-f", "-")
+        book.nothing("dry run", Who(ALICE), *made, stdin=json.dumps(_dry(eviction)))
+        book.do(Who(BOB), *made, stdin=json.dumps(eviction), deletes="pods")
+        self._settled("cache")
+        forced = ("--force", "--grace-period=0", "--wait=false")
+        book.do(IMPERSONATOR, "delete", "pod", "web-0", *forced, deletes="pods")
+        self._settled("web")
+        # In use: it ends when its pod does, and a second request changes nothing.
+        claims = "persistentvolumeclaims"
+        gone = ("delete", "pvc", "data-db-0", "--wait=false")
+        book.nothing("dry run", Who(ALICE), *gone, "--dry-run=server")
+        book.do(Who(DEPLOYER), *gone, deletes=claims)
+        book.nothing("no-op", Who(BOB), *gone)
+        book.do(Who(BOB), "delete", "pod", "db-0", "--wait=false", deletes="pods")
+        self._settled("db")
+
+    def _collections(self) -> None:
+        book = self.book
+        for who, name in zip(PEOPLE, NAMES, strict=True):
+            self._collected(Who(who), "/api/v1", "pods", name)
+            self._settled()
+        book.do(Who(ALICE), "scale", "sts/db", "--replicas=0")
+        self._settled()
+        self._collected(Who(BOB), "/api/v1", "persistentvolumeclaims", "db")
+        self._settled()
+
+    def _ended(self) -> None:
+        book = self.book
+        self._collected(IMPERSONATOR, "/apis/apps/v1", "statefulsets", "db")
+        orphaned = ("delete", "sts", "web", "--cascade=orphan", "--wait=false")
+        book.do(Who(DEPLOYER), *orphaned, deletes="statefulsets")
+        book.driver.wait_for(lambda now: not _named(now.raw, "web"), "an orphan delete")
+        book.do(Who(BOB), "apply", "-f", "-", stdin=replace(WEB, image="nginx:2.0").manifest())
+        self._settled()
+        for who, name, cascade in ((ALICE, "cache", "foreground"), (BOB, "web", "background")):
+            gone = ("delete", "sts", name, f"--cascade={cascade}", "--wait=false")
+            book.nothing("dry run", Who(OPERATOR), *gone, "--dry-run=server")
+            book.do(Who(who), *gone, deletes="statefulsets")
+        book.driver.wait_for(lambda now: not now.raw["pods"], "the last pods to go")
+
+    def _collected(self, who: Who, group: str, kind: str, name: str) -> None:
+        path = f"{group}/namespaces/{self.book.driver.namespace}/{kind}?labelSelector=app%3D{name}"
+        self.book.do(who, "delete", "--raw", path, deletes=kind)
+        self.book.counts["collection"] += 1
+
+    def _anybody(self) -> Who:
+        return Who(self.dice.choice(PEOPLE))
+
+    def _settled(self, *names: str) -> None:
+        self.book.driver.settled(*names)
 
 
-def _round(book: Book, dice: random.Random, number: int) -> None:
-    name = NAMES[number % len(NAMES)]
-    writers = [*map(Who, dice.sample(PEOPLE, 3)), IMPERSONATOR]
-    kinds = dice.sample(list(_writes(name, number)), 4)
-    for who, arguments in zip(writers, kinds, strict=True):
-        others = [each for each in PEOPLE if each != who.user]
-        book.do(who, *arguments)
-        # The same at once by somebody else, who changes nothing by it.
-        book.no_op(Who(dice.choice(others)), *arguments)
-        book.dry_run(Who(dice.choice(others)), "set", "image", f"sts/{name}", "app=nginx:1.99")
-    first, second = dice.sample(PEOPLE, 2)
-    book.do(Who(first), "set", "image", f"sts/{name}", f"app=nginx:1.{number}0")
-    book.do(Who(second), "set", "image", f"sts/{name}", f"app=nginx:1.{number}1")
-    undoer = Who(dice.choice(PEOPLE))
-    book.dry_run(Who(first), "rollout", "undo", f"sts/{name}")
-    if number % 2 == 0:
-        book.driver.settled(name)
-        book.do(undoer, "rollout", "undo", f"sts/{name}")
-
-
-def _writes(name: str, number: int) -> Iterator[tuple[str, ...]]:
+def _ways(name: str, number: int) -> Iterator[tuple[str, ...]]:
     """Different ways to write, each of which changes nothing when it is done again."""
     target = f"sts/{name}"
     yield ("set", "image", target, f"app=nginx:1.2{number}")
     yield ("set", "env", target, f"LEVEL=l{number}")
     yield ("set", "env", target, f"EXTRA_{number}=1")
-    yield ("set", "env", target, f"EXTRA_{number - 1}-")
-    yield ("scale", target, f"--replicas={REPLICAS[number % 2]}")
+    yield ("scale", target, f"--replicas={REPLICAS[number // len(NAMES) % 2]}")
     yield ("patch", target, "-p", _spec(revisionHistoryLimit=number + 2))
-    yield ("patch", target, "--type=merge", "-p", _spec(minReadySeconds=number % 3 + 1))
-    partition = {"rollingUpdate": {"partition": number % 2}}
-    yield ("patch", target, "-p", _spec(updateStrategy=partition))
-    grace = [
-        {
-            "op": "replace",
-            "path": "/spec/template/spec/terminationGracePeriodSeconds",
-            "value": 3 + number,
-        }
-    ]
+    yield ("set", "env", target, "MODE-")
+    labelled = {"metadata": {"labels": {"round": f"r{number}"}}}
+    yield ("patch", target, "--type=merge", "-p", _spec(template=labelled))
+    grace = [{"op": "replace", "path": GRACE, "value": 3 + number}]
     yield ("patch", target, "--type=json", "-p", json.dumps(grace))
-
-
-def _collection(book: Book, dice: random.Random) -> None:
-    """One request that deletes every pod of a set."""
-    name = dice.choice(NAMES)
-    path = f"/api/v1/namespaces/{book.driver.namespace}/pods?labelSelector=app%3D{name}"
-    book.do(Who(dice.choice(PEOPLE)), "delete", "--raw", path, deletes="pods")
-    book.collections += 1
-    book.driver.settled(*NAMES)
 
 
 def _spec(**fields: Any) -> str:
     return json.dumps({"spec": fields})
+
+
+def _dry(eviction: dict[str, Any]) -> dict[str, Any]:
+    return eviction | {"deleteOptions": {"dryRun": ["All"]}}
+
+
+def _named(raw: dict[str, list[dict[str, Any]]], name: str) -> bool:
+    return any(item["metadata"]["name"] == name for item in raw["statefulsets"])
