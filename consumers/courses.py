@@ -13,7 +13,7 @@ from itertools import groupby
 from ledger.rollout.pods import PodState
 from ledger.rollout.refusals import Refusal
 from ledger.rollout.sets import SetStatus
-from ledger.rollout.verdict import Blocker, Phase, Verdict, verdict
+from ledger.rollout.verdict import Absences, Blocker, Phase, Verdict, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,12 @@ Turn = SetTurn | PodTurn | RefusalTurn
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A rollout to the revision `name` of a set: from the spec write that caused it (None: not
+    """A rollout of a set to the revision `name`: from the spec write that caused it (None: not
     seen) until the one that ended it (None: it goes on, and `now` is the greatest record time).
     """
 
     set_uid: str
+    set_name: str
     name: str
     since: str | None
     until: str | None
@@ -91,12 +92,22 @@ class _Journey:
     span: Span
     status: SetStatus | None = None
     pods: dict[str, PodState] = field(default_factory=dict)
+    """By name."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    """Of every pod the set had in the span, by uid."""
+
     refusals: dict[str, Refusal] = field(default_factory=dict)
+    gone: dict[str, str] = field(default_factory=dict)
+    """When the last pod of a name ended."""
+
+    written_at: str | None = None
+    """When the newest spec write was seen."""
+
     ran: set[int] = field(default_factory=set)
     """Ordinals that were ready on the revision at some time."""
 
     settled_at: str | None = None
-    has_pods: bool = False
     stalled_at: str | None = None
     blocker: Blocker | None = None
     last: Verdict | None = None
@@ -120,6 +131,8 @@ class _Journey:
     def _take(self, turn: Turn) -> None:
         match turn:
             case SetTurn():
+                if self.status is None or self.status.generation != turn.status.generation:
+                    self.written_at = turn.at
                 self.status = turn.status
                 if turn.settled and self._is_on_it() and not self._is_before(turn.at):
                     self.settled_at = self.settled_at or turn.at
@@ -129,21 +142,20 @@ class _Journey:
                 self.refusals[turn.refusal.pod] = turn.refusal
 
     def _take_pod(self, turn: PodTurn) -> None:
-        self.pods.pop(turn.uid, None)
         state = turn.state
         if state is None or state.owner_uid != self.span.set_uid:
+            self._lose_pod(turn)
             return
-        self.has_pods = True
         # Of two pods of one name the later one is there: the end of the other was not seen in time.
-        for uid, other in list(self.pods.items()):
-            if other.name == state.name:
-                del self.pods[uid]
-        self.pods[turn.uid] = state
-        refused = self.refusals.get(state.name)
-        if refused and (state.created_at or "") >= (refused.last_at or ""):
-            del self.refusals[state.name]
+        self.pods[state.name], self.names[turn.uid] = state, state.name
         if state.ready and state.revision == self.span.name and state.ordinal is not None:
             self.ran.add(state.ordinal)
+
+    def _lose_pod(self, turn: PodTurn) -> None:
+        name = self.names.get(turn.uid, "")
+        if name in self.pods and self.pods[name].uid == turn.uid:
+            del self.pods[name]
+            self.gone[name] = turn.at
 
     def _judge_due(self, at: str) -> Course | None:
         """What the passing of time alone has changed by then."""
@@ -157,15 +169,12 @@ class _Journey:
 
     def _judge(self, at: str) -> Course | None:
         """Judge the present state; a course when the rollout is complete."""
-        if self.status is None or not self._is_on_it() or not self.has_pods:
+        if self.status is None or not self._is_on_it() or not self.names:
             return None
-        self.last = verdict(
-            self.status,
-            list(self.pods.values()),
-            refusals=list(self.refusals.values()),
-            since=self.span.since,
-            now=at,
-        )
+        refusals = list(self.refusals.values())
+        wanted_at = max(self.span.since or "", self.written_at or "")
+        absences = Absences(self.span.set_name, refusals, wanted_at, self.gone)
+        self.last = verdict(self.status, list(self.pods.values()), absences, now=at)
         if self.last.phase == "stalled":
             self.stalled_at = self.stalled_at or at
             self.blocker = self.last.blockers[0]
@@ -183,7 +192,7 @@ class _Journey:
         return Course(phase, self.stalled_at, self.blocker, None, self.last)
 
     def _may_have_settled(self) -> bool:
-        if not self.has_pods:
+        if not self.names:
             return True
         return self.status is not None and set(self.status.ordinals) <= self.ran
 

@@ -74,7 +74,9 @@ class Rollouts:
     def _row(self, workload: Row, entry: Row, later: Row | None) -> dict[str, Any]:
         until = (later["began_at"] if later else None) or workload["object_deleted_at"]
         began_at = entry["began_at"] if entry["trigger"] not in INHERITED else None
-        span = Span(workload["uid"], entry["name"], began_at, until, self.touched.now)
+        span = Span(
+            workload["uid"], workload["name"], entry["name"], began_at, until, self.touched.now
+        )
         if entry["trigger"] in INHERITED and entry["generation"] is None:
             return _columns(entry, Course("progressing")) | {"phase": "unobserved"}
         course = course_of(span, self._turns(workload, span))

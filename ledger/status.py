@@ -15,9 +15,10 @@ from ledger.errors import NotRecorded
 from ledger.model import Position
 from ledger.reader import LedgerReader
 from ledger.rollout.pods import PodState, pod_state
-from ledger.rollout.refusals import Refusal, recorded
+from ledger.rollout.refusals import Refusal, recorded, refusal
 from ledger.rollout.sets import SetStatus, set_status
-from ledger.rollout.verdict import Blocker, Verdict, verdict
+from ledger.rollout.trouble import TERMINATING
+from ledger.rollout.verdict import Absences, Blocker, Verdict, verdict
 
 FLAGS = ("has_rolling_update", "terminating")
 Bodies = Callable[[Position], bytes]
@@ -52,6 +53,12 @@ class Standing:
         return self.verdict.phase in ("complete", "staged")
 
     @property
+    def was_complete(self) -> bool:
+        """Whether the rollout had been complete by then."""
+        finished_at = self.row["finished_at"]  # None too where the watch began with it
+        return self.row["phase"] == "complete" and (finished_at is None or finished_at <= self.at)
+
+    @property
     def has_unseen_pods(self) -> bool:
         """Whether the set counts pods of which none is recorded: then nobody can judge."""
         return not self.pods and self.status.pods > 0
@@ -61,10 +68,13 @@ def standing(reader: LedgerReader, workload_uid: str) -> Standing:
     """How the incarnation stands, as of the newest record. Raises NotRecorded without a state."""
     row = _row(reader, workload_uid)
     asked = {"workload_uid": workload_uid}
-    pods = reader.query("status_pods", asked)
-    refusals = [recorded(each) for each in reader.query("status_refusals", asked)]
-    states = tuple(_pod(each) for each in pods)
-    return _judged(reader, row, _status(row), states, refusals, str(row["now"]))
+    seen = _Seen(
+        _status(row),
+        tuple(_pod(each) for each in reader.query("status_pods", asked)),
+        [recorded(each) for each in reader.query("status_refusals", asked)],
+        str(row["now"]),
+    )
+    return _judged(reader, row, seen)
 
 
 def standing_at(reader: LedgerReader, bodies: Bodies, workload_uid: str, at: str) -> Standing:
@@ -80,32 +90,58 @@ def standing_at(reader: LedgerReader, bodies: Bodies, workload_uid: str, at: str
         raise NotRecorded(f"{row['namespace']}/{row['name']} was not seen by {at}")
     pods = [pod_state(each) for kind, each in raw if kind == "pods"]
     mine = tuple(pod for pod in pods if pod.owner_uid == workload_uid)
-    return _judged(reader, dict(row) | _rollout_at(reader, row, sets[0], at), sets[0], mine, (), at)
+    told = [refusal(each) for kind, each in raw if kind == "events"]
+    seen = _Seen(sets[0], mine, [each for each in told if each is not None], at)
+    return _judged(reader, dict(row) | _rollout_at(reader, row, sets[0], at), seen)
 
 
 def remedy(standing_now: Standing, blocker: Blocker) -> str:
     """The command that heals, or what would; empty when nothing is known to."""
-    namespace = standing_now.row["namespace"]
+    row = standing_now.row
     if blocker.is_trap:
-        return f"kubectl delete pod {blocker.pod} -n {namespace}"
-    if blocker.revision == standing_now.status.update_revision and blocker.reason != "Terminating":
-        return f"kubectl rollout undo sts/{standing_now.row['name']} -n {namespace}"
+        return f"kubectl delete pod {blocker.pod} -n {row['namespace']}"
+    is_new = blocker.revision == standing_now.status.update_revision
+    can_go_back = row["from_number"] is not None and not standing_now.was_complete
+    if is_new and can_go_back and blocker.reason != TERMINATING:
+        return f"kubectl rollout undo sts/{row['name']} -n {row['namespace']}"
     return ""
 
 
-def _judged(
-    reader: LedgerReader,
-    row: Mapping[str, Any],
-    status: SetStatus,
-    pods: tuple[PodState, ...],
-    refusals: Sequence[Refusal],
-    at: str,
-) -> Standing:
-    told = verdict(status, pods, refusals=refusals, since=row["started_at"], now=at)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A set with its pods and refusals at a time."""
+
+    status: SetStatus
+    pods: tuple[PodState, ...]
+    refusals: Sequence[Refusal]
+    at: str
+
+
+def _judged(reader: LedgerReader, row: Mapping[str, Any], seen: _Seen) -> Standing:
+    told = verdict(seen.status, seen.pods, _absences(reader, row, seen), now=seen.at)
     known = reader.query("rollout_history", {"workload_uid": str(row["workload_uid"])})
     numbers = {str(each["revision_name"]): int(each["number"]) for each in reversed(known)}
     usual = reader.query("rollout_times", {"namespace": row["namespace"], "name": row["name"]})
-    return Standing(row, status, pods, told, at, numbers, usual[0] if usual else None)
+    return Standing(
+        row, seen.status, seen.pods, told, seen.at, numbers, usual[0] if usual else None
+    )
+
+
+def _absences(reader: LedgerReader, row: Mapping[str, Any], seen: _Seen) -> Absences:
+    if set(seen.status.ordinals) <= {pod.ordinal for pod in seen.pods}:
+        return Absences(str(row["name"]))
+    asked = {
+        "workload_uid": str(row["workload_uid"]),
+        "generation": str(seen.status.generation),
+        "at": seen.at,
+    }
+    since, gone = None, {}
+    for each in reader.query("status_absences", asked):
+        if each["what"] == "spec":
+            since = each["at"]
+        else:
+            gone[str(each["name"])] = str(each["at"])
+    return Absences(str(row["name"]), seen.refusals, since, gone)
 
 
 def _row(reader: LedgerReader, workload_uid: str) -> dict[str, Any]:
@@ -119,11 +155,11 @@ def _rollout_at(
     reader: LedgerReader, row: Mapping[str, Any], status: SetStatus, at: str
 ) -> dict[str, Any]:
     """The rollout that was the newest one at a time."""
+    same = ("number", "from_number", "phase", "started_at", "stalled_at", "finished_at")
     for each in reader.query("rollout_history", {"workload_uid": str(row["workload_uid"])}):
         if each["revision_name"] == status.update_revision and (each["started_at"] or "") <= at:
-            same = ("number", "from_number", "started_at", "stalled_at", "finished_at")
             return {name: each[name] for name in same}
-    return dict.fromkeys(("number", "from_number", "started_at", "stalled_at", "finished_at"))
+    return dict.fromkeys(same)
 
 
 def _status(row: Mapping[str, Any]) -> SetStatus:

@@ -1,10 +1,11 @@
 -- title: Where a StatefulSet's state at a time is recorded
--- description: The records that hold a StatefulSet and the pods it controlled as they were at a time.
+-- description: The records that hold a StatefulSet, the pods it controlled and the Events of what was refused to it, as
+--   they were at a time.
 -- parameters:
 --   workload_uid: the incarnation
 --   at: the time (RFC 3339)
 -- columns:
---   kind: statefulsets or pods
+--   kind: statefulsets, pods or events
 --   name: the object's name
 --   position: the record of its state at that time
 with there as (
@@ -23,6 +24,16 @@ with there as (
   join objects
     on objects.id = pod_owners.object_id
   where pod_owners.owner_uid = :workload_uid
+    and (objects.deleted_at is null or objects.deleted_at > :at)
+  union all
+  select
+    objects.id,
+    objects.kind,
+    objects.name
+  from refusals
+  join objects
+    on objects.id = refusals.object_id
+  where refusals.workload_uid = :workload_uid
     and (objects.deleted_at is null or objects.deleted_at > :at)
 )
 select

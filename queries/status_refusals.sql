@@ -19,6 +19,9 @@ select
   refusals.last_at,
   refusals.workload_uid
 from refusals
+join objects
+  on objects.id = refusals.object_id
+  and objects.deleted_at is null
 where refusals.workload_uid = :workload_uid
   and not exists (
     select 1

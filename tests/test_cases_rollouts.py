@@ -12,7 +12,7 @@ from ledger.cli import run
 from ledger.rollout.kubectl import status_line
 from ledger.rollout.pods import PodState, pod_state
 from ledger.rollout.sets import SetStatus, set_status
-from ledger.rollout.verdict import verdict
+from ledger.rollout.verdict import Absences, verdict
 from ledger.status import Standing, remedy, standing
 from tests.cases import case
 from tests.stories import Story, pods, revisions, rollout, statuses, workload
@@ -70,7 +70,7 @@ def a_pod(ordinal: int, revision: str, *, ready: bool = True, reason: str = "") 
 
 def phase(status: SetStatus, seen: Sequence[PodState]) -> str:
     """The verdict's phase."""
-    return verdict(status, list(seen), refusals=[], since=None, now=NOW).phase
+    return verdict(status, list(seen), Absences("web"), now=NOW).phase
 
 
 @case(37, stream="recorded")
@@ -242,7 +242,7 @@ def test_the_trap_needs_ordered_pods_that_the_update_reaches(
         a_pod(1, "new"),
         a_pod(2, "given-up", ready=False, reason="ErrImagePull"),
     ]
-    found = verdict(status, seen, refusals=[], since=None, now=NOW)
+    found = verdict(status, seen, Absences("web"), now=NOW)
     assert any(each.is_trap for each in found.blockers) == is_stuck
 
 

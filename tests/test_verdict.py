@@ -10,7 +10,7 @@ import pytest
 from ledger.rollout.pods import PodState
 from ledger.rollout.refusals import Refusal
 from ledger.rollout.sets import SetStatus
-from ledger.rollout.verdict import Verdict, verdict
+from ledger.rollout.verdict import Absences, Verdict, verdict
 from tests.test_cases_rollouts import a_pod, a_set
 
 AT = "2026-11-23T11:00:00.000000Z"
@@ -25,10 +25,12 @@ def judged(
     *,
     refusals: Sequence[Refusal] = (),
     since: str | None = AT,
+    gone: dict[str, str] | None = None,
     now: str = SOON,
 ) -> Verdict:
     """The verdict, five minutes after the rollout began."""
-    return verdict(status, list(pods), refusals=list(refusals), since=since, now=now)
+    absences = Absences("web", list(refusals), since, gone or {})
+    return verdict(status, list(pods), absences, now=now)
 
 
 def unready(pod: PodState, reason: str = "", *, since: str | None = AT) -> PodState:
@@ -77,6 +79,44 @@ def test_a_pod_that_is_missing_is_missed_from_the_spec_write_on() -> None:
         "Missing",
     )
     assert judged(a_set(), new(0, 1), since=None, now="2027").phase == "progressing"
+
+
+def test_a_pod_between_its_end_and_its_return_is_missed_from_its_end_on() -> None:
+    gone = {"web-0": "2026-11-23T13:00:00.000000Z"}
+    told = judged(a_set(), new(1, 2), gone=gone, now="2026-11-23T13:00:01.000000Z")
+    assert (told.phase, told.due_at) == ("progressing", "2026-11-23T13:10:00.000000Z")
+    told = judged(a_set(), new(1, 2), gone=gone, now="2026-11-23T13:10:00.000000Z")
+    assert (told.phase, told.blockers[0].since) == ("stalled", gone["web-0"])
+
+
+def test_in_order_a_pod_is_missed_from_when_the_lower_ones_were_ready() -> None:
+    late = [replace(pod, ready_changed_at="2026-11-23T11:09:00.000000Z") for pod in new(0, 1)]
+    assert judged(a_set(), late, now=LATER).due_at == "2026-11-23T11:19:00.000000Z"
+    parallel = a_set(podManagementPolicy="Parallel")
+    assert judged(parallel, late, now=LATER).blockers[0].since == AT
+
+
+def test_in_order_what_waits_for_a_lower_pod_is_not_missed_itself() -> None:
+    slow = unready(a_pod(0, "new"), since="2026-11-23T11:09:00.000000Z")
+    assert judged(a_set(), [slow], now=LATER).phase == "progressing"
+    stuck = unready(a_pod(0, "new"), "ImagePullBackOff")
+    assert [each.pod for each in judged(a_set(), [stuck], now=LATER).blockers] == ["web-0"]
+    parallel = judged(a_set(podManagementPolicy="Parallel"), [stuck], now=LATER)
+    assert [each.pod for each in parallel.blockers] == ["web-0", "web-1", "web-2"]
+
+
+def test_without_any_pod_the_first_is_missed_by_its_name() -> None:
+    (blocker,) = judged(a_set(), [], now=LATER).blockers
+    assert (blocker.pod, blocker.reason) == ("web-0", "Missing")
+
+
+def test_a_refusal_from_before_a_pod_that_was_there_since_is_past() -> None:
+    refusal = Refusal("set", "web-2", "FailedCreate", "exceeded quota", 3, AT, AT)
+    assert judged(a_set(), new(0, 1), refusals=[refusal], gone={"web-2": SOON}).phase == (
+        "progressing"
+    )
+    same_second = {"web-2": "2026-11-23T11:00:00.700000Z"}
+    assert judged(a_set(), new(0, 1), refusals=[refusal], gone=same_second).phase == "stalled"
 
 
 def test_a_refused_pod_is_stuck_at_once_with_what_was_said() -> None:
@@ -134,6 +174,41 @@ def test_in_parallel_an_old_unready_pod_is_replaced_and_holds_up_nobody() -> Non
     assert judged(parallel, [*new(0, 1), bad]).phase == "progressing"
     ordered = a_set(updateStrategy=ROLLING)
     assert judged(ordered, [*new(0, 1), bad]).phase == "stalled"
+
+
+@pytest.mark.parametrize(
+    "spec", [{"podManagementPolicy": "Parallel"}, {"updateStrategy": {"type": "OnDelete"}}]
+)
+def test_a_pod_that_does_not_go_is_in_the_way_whoever_replaces_it(spec: dict[str, object]) -> None:
+    going = replace(a_pod(2, "old"), terminating_at=AT)
+    assert judged(a_set(**spec), [*new(0, 1), going]).phase == "progressing"
+    told = judged(a_set(**spec), [*new(0, 1), going], now=LATER)
+    assert (told.phase, told.blockers[0].reason) == ("stalled", "Terminating")
+
+
+def test_a_nodes_fast_clock_makes_nothing_settle() -> None:
+    pods = [replace(pod, ready_changed_at=LATER) for pod in new(0, 1, 2)]
+    told = judged(a_set(), pods, now=AT)
+    assert (told.phase, told.available) == ("complete", 3)
+
+
+def test_a_set_that_never_came_up_is_in_the_trap_once_its_template_is_mended() -> None:
+    status = replace(a_set(updateStrategy=ROLLING), current_revision="bad")
+    told = judged(status, [unready(a_pod(0, "bad"), "ImagePullBackOff")])
+    assert [(each.pod, each.is_trap) for each in told.blockers] == [("web-0", True)]
+
+
+def test_what_would_come_back_as_it_is_is_no_trap() -> None:
+    """A bare type: RollingUpdate makes the lowest ordinals again on the current revision."""
+    status = a_set(updateStrategy={"type": "RollingUpdate"})
+    bad = unready(a_pod(0, "old"), "CrashLoopBackOff")
+    told = judged(status, [bad, a_pod(1, "old"), a_pod(2, "new")])
+    assert [each.is_trap for each in told.blockers] == [False]
+    told = judged(status, [bad, a_pod(1, "new"), a_pod(2, "new")])
+    assert [each.is_trap for each in told.blockers] == [True]
+    shifted = replace(status, ordinals_start=3)
+    crowd = [unready(a_pod(3, "old"), "CrashLoopBackOff"), a_pod(4, "old"), a_pod(5, "new")]
+    assert [each.is_trap for each in judged(shifted, crowd).blockers] == [False]
 
 
 def test_the_trap_is_told_before_other_troubles() -> None:

@@ -149,7 +149,7 @@ def _counts(each: Standing) -> str:
 def _stall(each: Standing) -> list[Line]:
     lines: list[Line] = []
     for blocker in each.verdict.blockers:
-        lines.append((f"! Stalled: {_why(blocker)}", "bad"))
+        lines.append((f"! Stalled: {_why(each, blocker)}", "bad"))
         if blocker.message:
             lines.append((f"  {blocker.message}", ""))
         if command := remedy(each, blocker):
@@ -158,12 +158,14 @@ def _stall(each: Standing) -> list[Line]:
     return lines
 
 
-def _why(blocker: Blocker) -> str:
+def _why(each: Standing, blocker: Blocker) -> str:
     if blocker.is_trap:
         return (
             f"{blocker.pod} is {blocker.reason} on a template that is no longer wanted, and "
             "OrderedReady waits for it for ever (kubernetes#67250). Only deleting it helps."
         )
+    if each.was_complete:
+        return f"{blocker.pod}: {blocker.reason}, after the rollout had been complete"
     return f"{blocker.pod}: {blocker.reason}"
 
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from ledger.model import parse_timestamp, timestamp
 from ledger.rollout.pods import PodState
+from ledger.rollout.refusals import Refusal
 
 PATIENCE = timedelta(minutes=10)
 """How long a pod may be unready for no telling reason before its rollout counts as stuck."""
@@ -72,9 +73,10 @@ def missing(ordinal: int, name: str, since: str | None) -> Trouble:
     return Trouble(ordinal, name, "", MISSING, "", since, _after(since), None)
 
 
-def refused(ordinal: int, name: str, message: str, since: str | None) -> Trouble:
+def refused(ordinal: int, told: Refusal) -> Trouble:
     """An ordinal whose pod the API server would not let the controller make."""
-    return Trouble(ordinal, name, "", "FailedCreate", message, since, since or "", None)
+    since = told.first_at
+    return Trouble(ordinal, told.pod, "", told.reason, told.message, since, since or "", None)
 
 
 def pod_word(pod: PodState) -> str:

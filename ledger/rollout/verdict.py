@@ -7,12 +7,12 @@ or wrong in some releases and count twice when both revisions are the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
 from ledger.model import parse_timestamp, timestamp
-from ledger.rollout.pods import PodState
+from ledger.rollout.pods import PodState, ordinal_of
 from ledger.rollout.refusals import Refusal
 from ledger.rollout.sets import ON_DELETE, PARALLEL, ROLLING_UPDATE, SetStatus
 from ledger.rollout.trap import is_trap
@@ -50,22 +50,26 @@ class Verdict:
     due_at: str | None
 
 
-def verdict(
-    status: SetStatus,
-    pods: Sequence[PodState],
-    *,
-    refusals: Sequence[Refusal] = (),
-    since: str | None = None,
-    now: str,
-) -> Verdict:
-    """What the set's rollout to its update revision is doing at `now`.
+@dataclass(frozen=True, slots=True)
+class Absences:
+    """What is known of the pods of a set that are not there: what was refused, since when the spec
+    asks for them (None: nobody knows), and when the last pod of each name ended.
+    """
 
-    `pods` are those that live and that the set controls, `since` is when the spec that caused the
-    rollout was written (a pod that is missing is missed from then on).
+    set_name: str
+    refusals: Sequence[Refusal] = ()
+    since: str | None = None
+    gone: Mapping[str, str] = field(default_factory=dict)
+
+
+def verdict(
+    status: SetStatus, pods: Sequence[PodState], absences: Absences, *, now: str
+) -> Verdict:
+    """What the set's rollout to its update revision is doing at `now`, given the pods that live and
+    that the set controls.
     """
     by_ordinal = newest_by_ordinal(pods)
-    troubles = _troubles(status, by_ordinal, _by_pod(refusals), since, set_name_of(pods))
-    return _judged(status, by_ordinal, troubles, now)
+    return _judged(status, by_ordinal, _troubles(status, by_ordinal, absences), now)
 
 
 def newest_by_ordinal(pods: Iterable[PodState]) -> dict[int, PodState]:
@@ -75,11 +79,6 @@ def newest_by_ordinal(pods: Iterable[PodState]) -> dict[int, PodState]:
         if pod.ordinal is not None:
             found[pod.ordinal] = pod
     return found
-
-
-def set_name_of(pods: Iterable[PodState]) -> str:
-    """The name of the set, from that of any of its pods; empty without pods."""
-    return next((pod.name.rpartition("-")[0] for pod in pods if pod.ordinal is not None), "")
 
 
 def is_updated(status: SetStatus, pod: PodState | None) -> bool:
@@ -97,7 +96,8 @@ def available_at(status: SetStatus, pod: PodState) -> str | None:
     if not pod.ready or pod.is_terminal or pod.terminating_at is not None:
         return None
     if pod.ready_changed_at is None or status.min_ready_seconds == 0:
-        return pod.ready_changed_at or ""
+        # Ready is available then: the node's clock, which may be fast, has no say.
+        return ""
     wait = timedelta(seconds=status.min_ready_seconds)
     return timestamp(parse_timestamp(pod.ready_changed_at) + wait)
 
@@ -109,45 +109,60 @@ def targeted_ordinals(status: SetStatus) -> range:
     return status.target_ordinals if status.strategy == ROLLING_UPDATE else status.ordinals
 
 
-def _by_pod(refusals: Iterable[Refusal]) -> dict[str, Refusal]:
-    return {each.pod: each for each in sorted(refusals, key=lambda each: each.last_at or "")}
-
-
 def _troubles(
-    status: SetStatus,
-    by_ordinal: Mapping[int, PodState],
-    refusals: Mapping[str, Refusal],
-    since: str | None,
-    set_name: str,
+    status: SetStatus, by_ordinal: Mapping[int, PodState], absences: Absences
 ) -> list[Trouble]:
-    found = []
-    named = {_ordinal(pod): each for pod, each in refusals.items()}
+    found: list[Trouble] = []
+    refusals = _refusals(absences)
+    lower_ready_at = ""
     for ordinal in status.ordinals:
         pod = by_ordinal.get(ordinal)
         if pod is not None:
             trouble = trouble_of(pod, ordinal)
-        elif ordinal in named:
-            told = named[ordinal]
-            trouble = refused(ordinal, told.pod, told.message, told.first_at)
+            lower_ready_at = max(lower_ready_at, pod.ready_changed_at or "")
+        elif told := refusals.get(ordinal):
+            trouble = refused(ordinal, told)
+        elif found and status.pod_management != PARALLEL:
+            continue  # Nobody makes it before the lower ones are ready.
         else:
-            trouble = missing(ordinal, f"{set_name}-{ordinal}", since)
+            is_next = status.pod_management != PARALLEL
+            trouble = _missing(ordinal, absences, lower_ready_at if is_next else "")
         if trouble is not None and _holds_up(status, trouble):
             found.append(trouble)
     return found
 
 
-def _ordinal(pod: str) -> int:
-    digits = pod.rpartition("-")[2]
-    return int(digits) if digits.isdecimal() else -1
+def _missing(ordinal: int, absences: Absences, lower_ready_at: str) -> Trouble:
+    """A pod that nobody made: missed from when it was wanted, its like was gone and its turn came,
+    whichever was last.
+    """
+    name = f"{absences.set_name}-{ordinal}"
+    since = absences.since
+    if since is not None:
+        since = max(since, absences.gone.get(name, ""), lower_ready_at)
+    return missing(ordinal, name, since)
+
+
+def _refusals(absences: Absences) -> dict[int | None, Refusal]:
+    """The newest refusal of each ordinal; none from before a pod that has been there since."""
+    told = sorted(absences.refusals, key=lambda each: each.last_at or "")
+    return {ordinal_of(each.pod): each for each in told if not _is_past(each, absences.gone)}
+
+
+def _is_past(refusal: Refusal, gone: Mapping[str, str]) -> bool:
+    # Events are told to the second.
+    return (refusal.last_at or "9")[:19] < gone.get(refusal.pod, "")[:19]
 
 
 def _holds_up(status: SetStatus, trouble: Trouble) -> bool:
     """Whether the controller waits for this pod.
 
     OrderedReady waits for every pod, Parallel replaces an unready one that is due by itself, and
-    with OnDelete a pod on an old revision is nobody's hurry.
+    with OnDelete a pod on an old revision is nobody's hurry. A pod that goes must be gone before
+    another of its name can be made.
     """
-    is_due = trouble.pod_state is None or trouble.revision == status.update_revision
+    pod = trouble.pod_state
+    is_due = pod is None or pod.terminating_at is not None or pod.revision == status.update_revision
     if status.strategy == ON_DELETE:
         return is_due
     if status.pod_management == PARALLEL:
@@ -175,7 +190,7 @@ def _judged(
         updated=len(updated),
         ready=sum(at is not None for at in available),
         available=sum(at is not None and at <= now for at in available),
-        blockers=_blockers(status, stuck) if phase == "stalled" else (),
+        blockers=_blockers(status, by_ordinal, stuck) if phase == "stalled" else (),
         due_at=due_at,
     )
 
@@ -201,22 +216,13 @@ def _phase(
     return ("complete" if len(updated) == len(status.ordinals) else "staged"), None
 
 
-def _blockers(status: SetStatus, stuck: Iterable[Trouble]) -> tuple[Blocker, ...]:
-    told = [
-        (
-            Blocker(
-                each.pod,
-                each.revision,
-                each.reason,
-                each.message,
-                each.since,
-                is_trap(status, each),
-            ),
-            each,
-        )
-        for each in stuck
-    ]
-    told.sort(
-        key=lambda pair: (not pair[0].is_trap, pair[1].reason not in HOPELESS, pair[1].ordinal)
+def _blockers(
+    status: SetStatus, by_ordinal: Mapping[int, PodState], stuck: Iterable[Trouble]
+) -> tuple[Blocker, ...]:
+    pods = list(by_ordinal.values())
+    told = [(each, is_trap(status, each, pods)) for each in stuck]
+    told.sort(key=lambda pair: (not pair[1], pair[0].reason not in HOPELESS, pair[0].ordinal))
+    return tuple(
+        Blocker(each.pod, each.revision, each.reason, each.message, each.since, trap)
+        for each, trap in told
     )
-    return tuple(blocker for blocker, _ in told)
