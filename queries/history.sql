@@ -130,8 +130,12 @@ select
   revisions.created_at,
   revisions.observed_at,
   case
-    when :as_of = '' or rollouts.finished_at <= :as_of then round(
-      (julianday(rollouts.finished_at) - julianday(rollouts.started_at)) * 86400, 3
+    when :as_of = '' or rollouts.finished_at <= :as_of then (
+      select round(durations.seconds, 3)
+      from durations
+      where durations.workload_uid = rollouts.workload_uid
+        and durations.revision_uid = rollouts.revision_uid
+        and durations.number = rollouts.number
     )
   end as took_seconds,
   templates.images,

@@ -25,7 +25,7 @@
 --   started_at: when its spec write was seen; null when nobody saw it
 --   stalled_at: when it was first stuck; null when it never was
 --   finished_at: when every pod was available on it
---   took_seconds: from start to finish
+--   took_seconds: from start to finish; null where one of them fell into a gap of the recording
 --   ended_at: when it was complete, was overtaken, or its StatefulSet was deleted
 --   undone_by: the number that took it back to where it came from
 --   wanted: pods the spec asked for, at the last judgement
@@ -53,8 +53,12 @@ select
   rollouts.started_at,
   rollouts.stalled_at,
   rollouts.finished_at,
-  round(
-    (julianday(rollouts.finished_at) - julianday(rollouts.started_at)) * 86400, 3
+  (
+    select round(durations.seconds, 3)
+    from durations
+    where durations.workload_uid = rollouts.workload_uid
+      and durations.revision_uid = rollouts.revision_uid
+      and durations.number = rollouts.number
   ) as took_seconds,
   rollouts.ended_at,
   rollouts.undone_by,

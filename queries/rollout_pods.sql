@@ -8,7 +8,7 @@
 --   ordinal: the number at the end of the pod's name
 --   pod: its name
 --   replaced: uid of the pod of that name before it; null when there was none
---   going_at: when that one began to go: its deletionTimestamp
+--   going_at: when that one was first seen to be going
 --   gone_at: when it was gone
 --   created_at: when this one was created
 --   scheduled_at: when it was given a node
@@ -42,7 +42,7 @@ select
   pod_runs.ordinal,
   pod_runs.name as pod,
   before.uid as replaced,
-  before.terminating_at as going_at,
+  before.going_at,
   before.deleted_at as gone_at,
   pod_runs.created_at,
   pod_runs.scheduled_at,
@@ -51,7 +51,7 @@ select
   round(
     (
       julianday(pod_runs.ready_at)
-      - julianday(min(coalesce(before.terminating_at, pod_runs.created_at), pod_runs.created_at))
+      - julianday(min(coalesce(before.going_at, pod_runs.created_at), pod_runs.created_at))
     ) * 86400,
     3
   ) as took_seconds,
@@ -69,7 +69,18 @@ join pod_runs
   and pod_runs.made_revision = span.name
   and pod_runs.created_at >= substr(span.began_at, 1, 19)
   and pod_runs.created_at < span.until_at
-left join pod_runs as before
+left join (
+  select
+    pod_runs.uid,
+    pod_runs.deleted_at,
+    (
+      select min(pod_states.observed_at)
+      from pod_states
+      where pod_states.object_id = pod_runs.object_id
+        and pod_states.terminating_at is not null
+    ) as going_at
+  from pod_runs
+) as before
   on before.uid = (
     select earlier.uid
     from pod_runs as earlier

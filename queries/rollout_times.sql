@@ -20,13 +20,15 @@ with timed as (
     workloads.namespace,
     workloads.name,
     rollouts.number,
-    (julianday(rollouts.finished_at) - julianday(rollouts.started_at)) * 86400 as seconds
+    durations.seconds
   from workloads
   cross join rollouts
     on rollouts.workload_uid = workloads.uid
-  where rollouts.finished_at is not null
-    and rollouts.started_at is not null
-    and (:namespace = '' or workloads.namespace = :namespace)
+  cross join durations
+    on durations.workload_uid = rollouts.workload_uid
+    and durations.revision_uid = rollouts.revision_uid
+    and durations.number = rollouts.number
+  where (:namespace = '' or workloads.namespace = :namespace)
     and (:name = '' or workloads.name = :name)
     and (:since = '' or rollouts.started_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
     and (:until = '' or rollouts.started_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from ledger.cli import run
-from tests.stories import Story
+from tests.stories import Story, workload
 
 Print = Callable[..., str]
 
@@ -92,6 +92,14 @@ def test_one_rollout_is_told_pod_by_pod(rollouts: Story, printed: Print) -> None
     assert told.splitlines()[0] == "rollout default/wide/2   rev 1 -> 2   complete"
     pods = [line[1] for line in words(told) if line and line[0].isdigit()]
     assert sorted(pods) == [f"wide-{ordinal}" for ordinal in range(5)]
+
+
+def test_a_pod_begins_to_go_when_it_is_seen_to_go_not_when_its_grace_ends(rollouts: Story) -> None:
+    (uid,) = workload(rollouts, "wide", "uid", "two at a time")
+    rows = rollouts.rows("rollout_pods", "two at a time", workload_uid=uid, number="2")
+    assert len(rows) == 5
+    assert all(row["going_at"] < row["gone_at"] for row in rows)
+    assert all(row["took_seconds"] >= row["ready_seconds"] for row in rows)
 
 
 def test_volumes_says_what_was_left_behind_and_what_drifted(volumes: Story, printed: Print) -> None:

@@ -31,6 +31,15 @@ VIEWS: dict[str, Entry] = {
             "ticket": "the ticket given with it",
         },
     ),
+    "durations": Entry(
+        "How long each complete rollout took, where its beginning and its end were seen.",
+        {
+            "workload_uid": "the incarnation",
+            "revision_uid": "uid of the ControllerRevision",
+            "number": "the revision number",
+            "seconds": "from the spec write until every pod was available",
+        },
+    ),
     "authors": Entry(
         "Who made each change, as far as it is proven: the best evidence there is.",
         {
