@@ -19,6 +19,10 @@ LedgerError                 exit 1
 ├── KeyMismatch
 ├── KeyUnreadable
 ├── RedactionFailed
+├── SealingFailed
+├── IdentityUnusable
+├── NotRestorable
+├── TamperedOriginal
 ├── BackupFailed
 └── PoisonRecord
 
@@ -127,6 +131,22 @@ class KeyUnreadable(LedgerError):
 
 class RedactionFailed(LedgerError):
     """An object could not be examined for secrets, so its content is withheld."""
+
+
+class SealingFailed(LedgerError):
+    """An original template could not be encrypted, so there is none to restore it from."""
+
+
+class IdentityUnusable(LedgerError):
+    """An age identity cannot be read, or opens none of what it should."""
+
+
+class NotRestorable(LedgerError):
+    """A revision's original template cannot be had from where it was looked for."""
+
+
+class TamperedOriginal(LedgerError):
+    """An original template is not the one that was recorded."""
 
 
 class BackupFailed(LedgerError):

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from consumers.pruning import Scene, Sibling, why_deleted
+from ledger.canonical import normal_template
+from ledger.revision_hash import name_hash, name_of
 from tests.cases import case
 from tests.lab.recording import STREAMS, read_recording
 from tests.recorded import folded
-from tests.revision_hash import name_hash
 from tests.stories import Story
 
 ROLLOUT = "a plain rollout"
@@ -85,11 +86,15 @@ def test_the_name_of_every_real_revision_is_the_hash_of_its_data() -> None:
     found = list(recorded_revisions())
     assert len(found) > 100
     for raw in found:
-        assert raw["metadata"]["name"].rpartition("-")[2] == name_hash(raw["data"], 0)
-    edited = json.loads(json.dumps(found[0]["data"]).replace("ClusterFirst", "Default"))
-    assert edited != found[0]["data"]
-    assert name_hash(edited, 0) != name_hash(found[0]["data"], 0)
-    assert name_hash(found[0]["data"], 1) != name_hash(found[0]["data"], 0)
+        name, set_name = raw["metadata"]["name"], raw["metadata"]["ownerReferences"][0]["name"]
+        assert name == name_of(set_name, raw["data"], 0)
+        template = normal_template(raw["data"]["spec"]["template"])
+        assert name_hash(name, template, set_name=set_name) == "matches"
+        edited = json.loads(json.dumps(template).replace("ClusterFirst", "Default"))
+        assert edited != template
+        assert name_hash(name, edited, set_name=set_name) == "differs"
+    data = found[0]["data"]
+    assert name_of("web", data, 1) != name_of("web", data, 0)
 
 
 @case(13, stream="constructed")

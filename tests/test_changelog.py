@@ -10,8 +10,8 @@ from ledger import __version__
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_newest_entry_is_this_version() -> None:
-    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+def test_the_newest_released_entry_is_this_version() -> None:
+    newest = re.search(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
     assert newest[1] == __version__
 
