@@ -15,15 +15,16 @@ from typing import Any, Literal
 from ledger.canonical import digest, normal_template
 from ledger.errors import NotRestorable, PoisonRecord, TamperedOriginal
 from ledger.revision_hash import NameHash, name_hash
-from ledger.sealing import Identities, read_sealed, unseal
+from ledger.sealed import read_sealed
+from ledger.sealing import Identities, unseal
 from ledger.unredacted import hides, is_original_of
 
 Source = Literal["live", "sealed", "recorded"]
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedRevision:
-    """What the ledger says of a revision, and the cluster of its set."""
+class Wanted:
+    """The revision whose original is wanted, as the ledger has it."""
 
     set_name: str
     """The StatefulSet's name."""
@@ -51,7 +52,7 @@ class Original:
     name_hash: NameHash
 
 
-def from_live(raw_revision: Mapping[str, Any], recorded: RecordedRevision) -> Original:
+def from_live(raw_revision: Mapping[str, Any], wanted: Wanted) -> Original:
     """The original in a ControllerRevision as the API server gives it.
 
     Raises TamperedOriginal when it is not what was recorded.
@@ -59,16 +60,16 @@ def from_live(raw_revision: Mapping[str, Any], recorded: RecordedRevision) -> Or
     try:
         template = normal_template(raw_revision["data"]["spec"]["template"])
     except (KeyError, TypeError, AttributeError):
-        raise TamperedOriginal(f"ControllerRevision {recorded.name} has no pod template") from None
-    if not is_original_of(recorded.template, template):
+        raise TamperedOriginal(f"ControllerRevision {wanted.name} has no pod template") from None
+    if not is_original_of(wanted.template, template):
         raise TamperedOriginal(
-            f"ControllerRevision {recorded.name} in the cluster is not what was recorded",
+            f"ControllerRevision {wanted.name} in the cluster is not what was recorded",
             hint="compare it with `rollout-ledger show --revision`; nothing was changed",
         )
-    return _original(template, "live", recorded)
+    return _original(template, "live", wanted)
 
 
-def from_sealed(value: bytes, identities: Identities, recorded: RecordedRevision) -> Original:
+def from_sealed(value: bytes, identities: Identities, wanted: Wanted) -> Original:
     """The original in a `sealed.v1` record, given as its bytes in the log.
 
     Raises IdentityUnusable when the identities do not open it, TamperedOriginal when it is not of
@@ -78,33 +79,33 @@ def from_sealed(value: bytes, identities: Identities, recorded: RecordedRevision
         sealed = read_sealed(value)
     except PoisonRecord as wrong:
         raise TamperedOriginal(f"the sealed original is damaged: {wrong.message}") from None
-    if sealed.template != digest(recorded.template):
+    if sealed.template != digest(wanted.template):
         raise TamperedOriginal("the sealed original is another template's")
     template = unseal(sealed, identities)
-    if not is_original_of(recorded.template, template):
+    if not is_original_of(wanted.template, template):
         raise TamperedOriginal(
-            f"the sealed original of {recorded.name or 'the template'} is not what was recorded",
+            f"the sealed original of {wanted.name or 'the template'} is not what was recorded",
             hint="somebody else has sealed it: find out who may write to the log",
         )
-    return _original(template, "sealed", recorded)
+    return _original(template, "sealed", wanted)
 
 
-def from_recorded(recorded: RecordedRevision) -> Original:
+def from_recorded(wanted: Wanted) -> Original:
     """The recorded template itself. Raises NotRestorable when anything in it is hidden."""
-    if hides(recorded.template):
+    if hides(wanted.template):
         raise NotRestorable(
-            f"{recorded.name or 'the template'} cannot be restored: secrets were redacted "
+            f"{wanted.name or 'the template'} cannot be restored: secrets were redacted "
             "and no original was sealed",
             hint="from now on, record with --seal-to: docs/originals.md",
         )
-    return _original(recorded.template, "recorded", recorded)
+    return _original(wanted.template, "recorded", wanted)
 
 
-def _original(template: Mapping[str, Any], source: Source, recorded: RecordedRevision) -> Original:
+def _original(template: Mapping[str, Any], source: Source, wanted: Wanted) -> Original:
     checked = name_hash(
-        recorded.name,
+        wanted.name,
         template,
-        set_name=recorded.set_name,
-        collision_count=recorded.collision_count,
+        set_name=wanted.set_name,
+        collision_count=wanted.collision_count,
     )
     return Original(template, source, checked)

@@ -21,14 +21,13 @@ import pyrage
 from pyrage import x25519
 
 from ledger.canonical import from_bytes, to_bytes
-from ledger.envelope import parse
 from ledger.errors import (
     ConfigurationInvalid,
     IdentityUnusable,
-    PoisonRecord,
     SealingFailed,
     TamperedOriginal,
 )
+from ledger.sealed import Sealed
 
 BLOCK_BYTES = 512
 """A plaintext is filled up to a multiple of this."""
@@ -42,20 +41,6 @@ LONGEST_FILE_BYTES = 64 * 1024
 """A file of recipients or identities is a few lines; a larger one is something else."""
 
 
-class SealedData(msgspec.Struct, frozen=True):
-    """The `data` of a `sealed.v1` record."""
-
-    template: str
-    """The recorded template's digest."""
-
-    key: str
-    """Id of the set of recipients."""
-
-    recipients: tuple[str, ...]
-    sealed: str
-    """The age file, in base64."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sealer:
     """Seals originals to a set of recipients."""
@@ -67,7 +52,7 @@ class Sealer:
         """Names the set of recipients, in whatever order they were given: 16 hex digits."""
         return hashlib.sha256("\n".join(self.recipients).encode()).hexdigest()[:16]
 
-    def seal(self, original: Mapping[str, Any], template_digest: str) -> SealedData:
+    def seal(self, original: Mapping[str, Any], template_digest: str) -> Sealed:
         """The original of the recorded template with this digest, for its recipients only.
 
         Raises SealingFailed, which quotes nothing of the original.
@@ -80,7 +65,7 @@ class Sealer:
         except Exception as wrong:  # noqa: BLE001 - fails closed, whatever went wrong
             failure = type(wrong).__name__
         else:
-            return SealedData(template_digest, self.key_id, self.recipients, sealed)
+            return Sealed(template_digest, self.key_id, self.recipients, sealed)
         # Raised out here, the error does not carry the other one, whose words may hold a value.
         raise SealingFailed(f"the original could not be sealed ({failure})") from None
 
@@ -124,23 +109,7 @@ def open_identities(path: Path) -> Identities:
         ) from None
 
 
-def read_sealed(value: bytes) -> SealedData:
-    """What a `sealed.v1` record holds, closed as it is. Raises PoisonRecord for any other."""
-    document = parse(value)
-    if document.fact != "sealed":
-        raise PoisonRecord(f"a record of type {document.type}, not a sealed original")
-    return sealed_data(document.data)
-
-
-def sealed_data(raw_data: Any) -> SealedData:
-    """The `data` of a `sealed.v1` document. Raises PoisonRecord for what is none."""
-    try:
-        return msgspec.convert(raw_data, SealedData)
-    except msgspec.ValidationError as wrong:
-        raise PoisonRecord(f"not a sealed original: {wrong}") from None
-
-
-def unseal(sealed: SealedData, identities: Identities) -> dict[str, Any]:
+def unseal(sealed: Sealed, identities: Identities) -> dict[str, Any]:
     """The original in a record. Raises IdentityUnusable when none of the identities opens it,
     TamperedOriginal when what it holds is no template.
     """
@@ -225,7 +194,7 @@ def _no_identity(path: Path, text: str) -> IdentityUnusable:
     )
 
 
-def _unopened(sealed: SealedData, identities: Identities, why: str) -> Exception:
+def _unopened(sealed: Sealed, identities: Identities, why: str) -> Exception:
     if not set(identities.recipients).isdisjoint(sealed.recipients):
         return TamperedOriginal(f"the sealed original is damaged: {why}")
     return IdentityUnusable(

@@ -20,7 +20,7 @@ def record_of(original: Mapping[str, Any], redacted: Mapping[str, Any]) -> bytes
     """A record of `original`, sealed as that of the recorded template `redacted`."""
     sealed = sealer_for(IDENTITIES.recipients).seal(original, digest(redacted))
     attributes = {
-        "id": f"{sealed.template}/{sealed.key}",
+        "id": sealed.id,
         "type": "rollout-ledger.sealed.v1",
         "source": "/clusters/c0ffee",
         "subject": f"sealed/{sealed.template}",

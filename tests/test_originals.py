@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from ledger.canonical import digest, to_bytes
 from ledger.envelope import seal
 from ledger.errors import IdentityUnusable, LedgerError, NotRestorable, TamperedOriginal
-from ledger.originals import RecordedRevision, from_live, from_recorded, from_sealed
+from ledger.originals import Wanted, from_live, from_recorded, from_sealed
 from ledger.redaction import Redactor
 from ledger.revision_hash import name_of
-from ledger.sealing import Identities, SealedData, sealer_for
+from ledger.sealed import Sealed, read_sealed
+from ledger.sealing import Identities, sealer_for
 from tests.sealed import IDENTITIES, OTHERS, record_of
 
 REDACTOR = Redactor("secrets", "k1", b"k" * 32)
@@ -39,10 +40,10 @@ DATA = {"spec": {"template": {"$patch": "replace"} | TEMPLATE}}
 REVISION = {"metadata": {"name": name_of("web", DATA, 0)}, "data": DATA}
 
 
-def recorded(template: dict[str, Any] = TEMPLATE, *, collisions: int = 0) -> RecordedRevision:
+def recorded(template: dict[str, Any] = TEMPLATE, *, collisions: int = 0) -> Wanted:
     """What the ledger has of a revision of `web`."""
     redacted = REDACTOR.redact(template).document
-    return RecordedRevision("web", name_of("web", DATA, collisions), redacted, collisions)
+    return Wanted("web", name_of("web", DATA, collisions), redacted, collisions)
 
 
 def other_image() -> dict[str, Any]:
@@ -86,12 +87,12 @@ def test_the_hash_counts_the_collisions_of_the_set() -> None:
     assert found.name_hash == "matches"
     third = recorded(collisions=2)
     assert from_live(REVISION, third).name_hash == "matches"
-    late = RecordedRevision("web", third.name, third.template, 1)
+    late = Wanted("web", third.name, third.template, 1)
     assert from_live(REVISION, late).name_hash == "differs"
 
 
 def test_a_template_that_never_got_a_revision_has_no_hash_to_check() -> None:
-    unnamed = RecordedRevision("web", "", recorded().template)
+    unnamed = Wanted("web", "", recorded().template)
     value = record_of(TEMPLATE, unnamed.template)
     assert from_sealed(value, IDENTITIES, unnamed).name_hash == "unchecked"
 
@@ -129,7 +130,7 @@ def test_another_identity_is_told_whom_it_is_sealed_to() -> None:
 @given(place=st.integers(0, 900), byte=st.integers(0, 255), cut=st.booleans())
 def test_no_change_of_a_sealed_original_opens(place: int, byte: int, cut: bool) -> None:
     value = record_of(TEMPLATE, recorded().template)
-    sealed = sealed_in(value)
+    sealed = read_sealed(value)
     raw = bytearray(base64.b64decode(sealed.sealed))
     place %= len(raw)
     if cut:
@@ -159,7 +160,7 @@ def test_what_is_sealed_does_not_say_how_long_the_secrets_are() -> None:
 def test_a_template_of_a_megabyte_is_sealed_and_opened() -> None:
     huge = copy.deepcopy(TEMPLATE)
     huge["metadata"]["annotations"] = {"note": "x" * 1_500_000}
-    revision = RecordedRevision("web", "", REDACTOR.redact(huge).document)
+    revision = Wanted("web", "", REDACTOR.redact(huge).document)
     value = record_of(huge, revision.template)
     assert from_sealed(value, IDENTITIES, revision).template == huge
 
@@ -167,7 +168,7 @@ def test_a_template_of_a_megabyte_is_sealed_and_opened() -> None:
 def test_a_recorded_template_is_its_own_original_when_nothing_is_hidden() -> None:
     plain = {"spec": {"containers": [{"name": "web", "image": "nginx:1.27"}]}}
     data = {"spec": {"template": {"$patch": "replace"} | plain}}
-    found = from_recorded(RecordedRevision("web", name_of("web", data, 0), plain))
+    found = from_recorded(Wanted("web", name_of("web", data, 0), plain))
     assert (found.template, found.source, found.name_hash) == (plain, "recorded", "matches")
 
 
@@ -177,18 +178,13 @@ def test_a_recorded_template_with_something_hidden_is_none() -> None:
     assert "--seal-to" in refused.value.hint
 
 
-def sealed_in(value: bytes) -> SealedData:
-    """What stands in a sealed record."""
-    return msgspec.convert(msgspec.json.decode(value)["data"], SealedData)
-
-
-def as_record(sealed: SealedData) -> bytes:
+def as_record(sealed: Sealed) -> bytes:
     """A record of sealed data, however it came to be."""
     document = msgspec.json.decode(record_of(TEMPLATE, recorded().template))
     return to_bytes(document | {"data": sealed})
 
 
 def test_a_record_is_bound_to_the_digest_of_what_was_recorded() -> None:
-    assert sealed_in(record_of(TEMPLATE, recorded().template)).template == digest(
+    assert read_sealed(record_of(TEMPLATE, recorded().template)).template == digest(
         recorded().template
     )
