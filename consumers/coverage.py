@@ -58,7 +58,7 @@ class Coverage:
                 told = data.get("after") or data["resource_version"]
                 self._extend(observed, data, observed.document.version(told), "live")
             case "heartbeat":
-                shared = {name: data.get(name) for name in ("redaction", "skew_seconds")}
+                shared = {name: data.get(name) for name in ("redaction", "skew_seconds", "sealing")}
                 for stream in data["streams"]:
                     self._beat(observed, stream | shared)
             case "stream-stop":
@@ -89,6 +89,7 @@ class Coverage:
             "redaction_policy": str(data["redaction"]["policy"]),
             "redaction_key": str(data["redaction"]["key"]),
             "skew_seconds": None,
+            "sealing_key": (data.get("sealing") or {}).get("key"),
         }
         return row | {"id": self.ledger.add("coverage", row)}
 

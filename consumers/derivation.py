@@ -216,20 +216,25 @@ class Derivation:
         return f"back to {undo_of}: {told}" if undo_of is not None else told
 
     def _fate_columns(self, fate: Fate, template_id: int | None) -> dict[str, Any]:
-        if template_id is not None and self.templates.is_whole(template_id):
-            restorable, why = 1, "the recorded template is whole"
-        elif fate.exists:
-            restorable, why = 1, "its ControllerRevision is still in the cluster"
-        else:
-            restorable, why = 0, "secrets were redacted and no sealed original is kept"
+        source = self._source_of_original(fate, template_id)
         return {
-            "restorable": restorable,
-            "restorable_why": why,
+            "restorable": int(source is not None),
+            "restorable_why": source or "secrets were redacted, no original was sealed",
             "live": int(fate.live),
             "pruned_at": fate.pruned_at,
             "pruned_after": fate.pruned_after,
             "pruned_why": fate.why,
         }
+
+    def _source_of_original(self, fate: Fate, template_id: int | None) -> str | None:
+        """From where the original of a template can still be had; None from nowhere."""
+        if fate.exists:
+            return "live"
+        if template_id is None:
+            return None
+        if self.templates.is_whole(template_id):
+            return "recorded"
+        return "sealed" if self.templates.is_sealed(template_id) else None
 
 
 def _is_adopted(entry: Entry) -> bool:
@@ -301,7 +306,7 @@ def _unseen_row(window: _Window, number: int, label: str) -> dict[str, Any]:
         "change_cause_state": "none",
         "observed_at": above.observed_at,
         "restorable": 0,
-        "restorable_why": "it was never seen",
+        "restorable_why": "never seen",
         "live": 0,
     }
 

@@ -24,6 +24,7 @@ from consumers.projection import Projection, Touched
 from consumers.refusals import Refusals
 from consumers.revisions import Revisions
 from consumers.rollouts import Rollouts
+from consumers.sealed import SealedOriginals
 from consumers.snapshots import Snapshots
 from consumers.volumes import Volumes
 from consumers.withheld import Withheld
@@ -69,6 +70,7 @@ class Follower:
             Withheld(self.ledger),
             Actions(self.ledger, self._touched),
             Notes(self.ledger),
+            SealedOriginals(self.ledger, self._touched),
             Revisions(self.ledger, self._touched),
             Pods(self.ledger, self._touched),
             Refusals(self.ledger, self._touched),

@@ -73,6 +73,9 @@ class Touched:
     actions: list[int] = field(default_factory=list)
     """Positions of audit records that said something new."""
 
+    sealed: set[str] = field(default_factory=set)
+    """Digests of templates of which an original was sealed."""
+
     now: str = ""
     """The greatest record time so far."""
 
@@ -90,3 +93,4 @@ class Touched:
         self.moments.clear()
         self.writes.clear()
         self.actions.clear()
+        self.sealed.clear()

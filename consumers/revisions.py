@@ -109,6 +109,9 @@ class Revisions:
                     self._widen(row["uid"], EVERYTHING)
         for uid in self.touched.existence:
             self._existence_changed(uid)
+        for digest in self.touched.sealed:
+            for row in self.ledger.rows("fold/revisions_of_template", {"digest": digest}):
+                self._fates[row["revision_uid"]] = EVERYTHING
         fates = Fates(self.ledger)
         for uid, seen_at in self.touched.moments.items():
             self._fates |= dict.fromkeys(fates.decided_by(uid, seen_at), EVERYTHING)

@@ -50,6 +50,10 @@ class Templates:
         row = self.ledger.row("fold/template", {"id": template_id})
         return row is not None and row["redaction_key"] is None
 
+    def is_sealed(self, template_id: int) -> bool:
+        """True when an original of the template was sealed."""
+        return self.ledger.row("fold/is_sealed", {"id": template_id}) is not None
+
     def changes(self, old_id: int, new_id: int) -> tuple[Change, ...]:
         """The field-level difference of two templates."""
         return () if old_id == new_id else diff(self.load(old_id), self.load(new_id))

@@ -64,6 +64,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "actor",
         "change_cause",
         "ticket",
+        "restorable_why",
         "observed_at",
     ),
     "image_history": (

@@ -44,6 +44,15 @@ class Envelope:
 
     id: str
     value: bytes
+    original: Envelope | None = None
+    """The sealed original of its pod template, which must be in the log before it: once a state is
+    there, nobody looks at it again.
+    """
+
+    @property
+    def in_order(self) -> tuple[Envelope, ...]:
+        """All that goes to the log with it, as it goes there."""
+        return (self.original, self) if self.original else (self,)
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):

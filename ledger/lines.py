@@ -10,10 +10,24 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from ledger.envelope import LIMIT_BYTES
 
 LINE_LIMIT_BYTES = LIMIT_BYTES + 1024 * 1024
 """An object of the record limit, its wrapping, and what redaction may shorten."""
+
+
+class WatchLine(msgspec.Struct):
+    """One line of a watch: ADDED, MODIFIED, DELETED, BOOKMARK, ERROR or something newer, and the
+    raw object.
+    """
+
+    type: str
+    object: msgspec.Raw
+
+
+line_decoder = msgspec.json.Decoder(WatchLine)
 
 
 @dataclass(frozen=True, slots=True)

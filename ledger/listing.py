@@ -16,7 +16,7 @@ import msgspec
 
 from ledger.envelope import Envelope
 from ledger.errors import ClusterUnreachable
-from ledger.observe import ListPage, Observer, Stream, page_decoder
+from ledger.observe import Observer, Stream
 from ledger.standing import OpenGap
 
 TELLING_LISTS = 24
@@ -106,6 +106,18 @@ class Listing:
         return self.observer.coverage(mark, self.stream, at=at, snapshot=self.id, **details)
 
 
+class _ListMetadata(msgspec.Struct):
+    resourceVersion: str = ""  # noqa: N815
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class ListPage(msgspec.Struct):
+    """One page of a list answer: its items still raw, its resourceVersion and continue token."""
+
+    metadata: _ListMetadata
+    items: list[msgspec.Raw] | None = None
+
+
 class Metadata(msgspec.Struct):
     """What a list and a watch look at first."""
 
@@ -117,6 +129,7 @@ class _Object(msgspec.Struct):
     metadata: Metadata
 
 
+_page_decoder = msgspec.json.Decoder(ListPage)
 _object_decoder = msgspec.json.Decoder(_Object)
 
 
@@ -134,7 +147,7 @@ def metadata_of(raw_object: bytes) -> Metadata:
 def page_of(raw_page: bytes) -> ListPage:
     """A page of a list. Raises ClusterUnreachable when it is none."""
     try:
-        page = page_decoder.decode(raw_page)
+        page = _page_decoder.decode(raw_page)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         page = None
     if page is None or not page.metadata.resourceVersion.isdigit():

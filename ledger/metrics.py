@@ -96,6 +96,9 @@ def of_watcher(watcher: Watcher, files: Iterable[Path]) -> Iterator[Metric]:
             heard.add_metric([stream.stream.kind.plural, stream.stream.scope], seconds)
     yield heard
     yield _total("withheld", "Payloads withheld.", observer.withheld)
+    if observer.originals is not None:
+        told = "Originals that could not be sealed."
+        yield _total("unsealed", told, observer.originals.standing["failed"])
     yield _gauge("outbox_records", "Records waiting for the log.", watcher.outbox.waiting)
     if watcher.api.skew_seconds is not None:
         told = "How far the API server's clock is ahead of ours."

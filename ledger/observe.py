@@ -12,12 +12,10 @@ import hmac
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import uuid4
-
-import msgspec
 
 from ledger import __version__
 from ledger.audit.event import action_of
@@ -26,7 +24,8 @@ from ledger.envelope import LIMIT_BYTES, Envelope, seal, short_digest
 from ledger.errors import RedactionFailed
 from ledger.keep import FILTER_VERSION, is_kept
 from ledger.model import KIND_BY_PLURAL, STATEFUL_SETS, Kind, ObjectRef, timestamp
-from ledger.redaction import Redactor
+from ledger.redaction import Redacted, Redactor
+from ledger.sealed import Originals
 
 HEADROOM_BYTES = 4096
 """Room for the attributes beside `data` within the record limit."""
@@ -85,6 +84,9 @@ class Observer:
     annotation_keys: Mapping[str, str] = field(default_factory=dict)
     """Which annotations hold a ticket, approver, commit or pipeline, by role."""
 
+    originals: Originals | None = None
+    """Who seals pod templates before secrets leave them, if anybody does."""
+
     alarm: Alarm | None = None
     """Told of every payload that is withheld, whatever the reason."""
 
@@ -126,6 +128,7 @@ class Observer:
                 "key": self.redactor.key_id,
                 "rules": self.redactor.rules,
             },
+            **({"sealing": self.originals.standing} if self.originals else {}),
             "tool": __version__,
             **_scope(stream),
             **details,
@@ -206,9 +209,11 @@ class Observer:
             kind.plural, metadata.get("namespace", ""), metadata["name"], metadata["uid"]
         )
         # Whatever can fail comes before a number is taken: a hole in them is lost data.
-        payload = self._payload(document, raw_object)
-        if payload[0] is None:
-            self._withhold(ref, payload[1])
+        redacted = self._redacted(document)
+        data, marks = self._payload(redacted, raw_object)
+        if data is None:
+            self._withhold(ref, marks)
+        original = self._original(ref, document, redacted, at)
         attributes = self._attributes(fact, ref.subject, at) | {
             "objectuid": ref.uid,
             "resourceversion": metadata["resourceVersion"],
@@ -216,7 +221,18 @@ class Observer:
             "snapshot": snapshot,
             **self._marks(kind),
         }
-        return self._sealed(attributes, *payload)
+        return replace(self._sealed(attributes, data, marks), original=original)
+
+    def _original(
+        self, ref: ObjectRef, raw: Mapping[str, Any], redacted: Redacted | None, at: datetime
+    ) -> Envelope | None:
+        if self.originals is None or redacted is None or not redacted.touched:
+            return None
+        sealed = self.originals.original(raw, redacted.document, ref)
+        if sealed is None:
+            return None
+        attributes = self._attributes("sealed", f"sealed/{sealed.template}", at)
+        return seal(attributes | {"id": sealed.id}, to_bytes(sealed))
 
     def _is_in_scope(self, action: Mapping[str, Any]) -> bool:
         namespace = action.get("namespace", "")
@@ -244,12 +260,16 @@ class Observer:
         attributes |= marks | {"id": f"{version}/{content}{suffix}"}
         return seal(attributes, data)
 
-    def _payload(
-        self, document: dict[str, Any], raw_object: bytes
-    ) -> tuple[bytes | None, dict[str, Any]]:
+    def _redacted(self, document: dict[str, Any]) -> Redacted | None:
         try:
-            redacted = self.redactor.redact(document)
+            return self.redactor.redact(document)
         except RedactionFailed:
+            return None
+
+    def _payload(
+        self, redacted: Redacted | None, raw_object: bytes
+    ) -> tuple[bytes | None, dict[str, Any]]:
+        if redacted is None:
             # A digest of what may be a bare secret could be guessed at, so it is keyed.
             tag = hmac.new(self.redactor.key, raw_object, hashlib.sha256).hexdigest()
             return None, _withheld(REDACTION_FAILED, tag, raw_object)
@@ -312,31 +332,6 @@ def local_gap(cluster: str, *, at: datetime, cause: str, details: Mapping[str, A
         "sequence": 1,
     }
     return seal(attributes, to_bytes({"cause": cause, "state": "open", **details}))
-
-
-class _ListMetadata(msgspec.Struct):
-    resourceVersion: str = ""  # noqa: N815
-    continue_: str = msgspec.field(default="", name="continue")
-
-
-class ListPage(msgspec.Struct):
-    """One page of a list answer: its items still raw, its resourceVersion and continue token."""
-
-    metadata: _ListMetadata
-    items: list[msgspec.Raw] | None = None
-
-
-class WatchLine(msgspec.Struct):
-    """One line of a watch: ADDED, MODIFIED, DELETED, BOOKMARK, ERROR or something newer, and the
-    raw object.
-    """
-
-    type: str
-    object: msgspec.Raw
-
-
-page_decoder = msgspec.json.Decoder(ListPage)
-line_decoder = msgspec.json.Decoder(WatchLine)
 
 
 def _scope(stream: Stream | None) -> dict[str, str]:

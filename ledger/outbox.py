@@ -62,10 +62,11 @@ class Outbox:
         return len(self._queue)
 
     def put(self, envelope: Envelope) -> None:
-        """Queue an envelope just sealed."""
-        self._queue.append(envelope)
-        self._queued += 1
-        self._bytes += len(envelope.value)
+        """Queue an envelope just sealed, behind the original that comes with it."""
+        for each in envelope.in_order:
+            self._queue.append(each)
+            self._queued += 1
+            self._bytes += len(each.value)
         self._arrived.set()
 
     async def room(self) -> None:

@@ -14,15 +14,18 @@ from ledger.audit.source import AuditSource
 from ledger.audit.tail import AuditTail
 from ledger.audit.webhook import AuditWebhook, WebhookSettings
 from ledger.cluster import Cluster
-from ledger.errors import Forbidden
+from ledger.errors import Forbidden, LedgerError
 from ledger.health import Shown, showing
 from ledger.keys import KeyRing, check_key
-from ledger.log import open_log
-from ledger.model import KINDS, utc_now
+from ledger.log import Log, open_log
+from ledger.model import KINDS, Position, utc_now
 from ledger.observe import Observer, Stream
 from ledger.own_rules import OwnRules
+from ledger.reader import LocalReader
 from ledger.redaction import Policy, Redactor
 from ledger.resume import read_resume
+from ledger.safekeeping import KNOWN, Safekeeping
+from ledger.sealed import read_sealed, sealed_id
 from ledger.settings import Settings
 from ledger.watchdog import Watchdog
 from ledger.watcher import Watcher
@@ -63,6 +66,9 @@ class Target:
     annotation_keys: Mapping[str, str] = field(default_factory=dict)
     """Which annotations hold a ticket, approver, commit or pipeline, by role."""
 
+    seal_to: tuple[str, ...] = ()
+    """For whom originals are sealed: age recipients, or files of them; none means nobody."""
+
 
 def streams_of(namespaces: Sequence[str]) -> list[Stream]:
     """A stream for each kind and namespace; cluster-scoped kinds have one."""
@@ -97,6 +103,8 @@ async def _record(
     settings: Settings, target: Target, stop: asyncio.Event, shown: Shown, watchdog: Watchdog
 ) -> None:
     ring = KeyRing.open_or_create(settings.keys, now=utc_now())
+    alarms = Alarms()
+    keeping = _safekeeping(target.seal_to, alarms)
     hook = AuditWebhook.open(target.audit_webhook) if target.audit_webhook else None
     cluster = await Cluster.connect(target.kubeconfig, target.context)
     try:
@@ -110,7 +118,11 @@ async def _record(
             key_id, key = ring.redaction_key()
             redactor = Redactor(target.policy, key_id, key, target.rules)
             observer = Observer(identity, secrets.token_hex(4), redactor, resume.epoch)
-            observer.alarm = Alarms().tell
+            observer.alarm = alarms.tell
+            if keeping is not None:
+                keeping.know(resume.sealed)
+                keeping.know(await sealed_before(log, settings.ledger_path))
+                observer.originals = keeping
             observer.trusts_stamp = target.trusts_stamp
             observer.namespaces = target.namespaces
             observer.annotation_keys = target.annotation_keys
@@ -124,6 +136,32 @@ async def _record(
             await log.close()
     finally:
         await cluster.close()
+
+
+def _safekeeping(seal_to: Sequence[str], alarms: Alarms) -> Safekeeping | None:
+    if not seal_to:
+        return None
+    from ledger.sealing import sealer_for
+
+    return Safekeeping(sealer_for(seal_to), alarms.unsealed)
+
+
+async def sealed_before(log: Log, path: Path) -> list[str]:
+    """Ids of the sealed originals that a ledger at `path` has found in this very log; none where
+    there is no such ledger: they are then sealed once more.
+    """
+    try:
+        rows = LocalReader(path).query("sealed_originals", {"limit": str(KNOWN)})
+        if not rows:
+            return []
+        newest = rows[0]
+        [record] = await log.read(Position(newest["position"] - 1), 1)
+        is_same = read_sealed(record.value).id == sealed_id(
+            newest["template_digest"], newest["key_id"]
+        )
+    except (LedgerError, ValueError):
+        return []
+    return [sealed_id(row["template_digest"], row["key_id"]) for row in rows] if is_same else []
 
 
 def _show(watcher: Watcher, settings: Settings, shown: Shown) -> None:

@@ -65,7 +65,7 @@ async def replay(path: Path, log: Log, observer_of: Callable[[str], Observer]) -
     for line in lines:
         count += 1
         for envelope in _told(path, playing.envelopes(line)):
-            batch.append(envelope)
+            batch += envelope.in_order
             size += len(envelope.value)
             if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
                 await log.append(batch)

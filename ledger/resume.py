@@ -41,6 +41,9 @@ class Resume:
     audit: Mapping[str, Place] = field(default_factory=dict)
     """How far each audit log file was read, by its path."""
 
+    sealed: frozenset[str] = frozenset()
+    """Ids of the sealed originals in the stretch of the log that was read."""
+
 
 async def read_resume(log: Log, streams: Sequence[Stream], *, cluster: str) -> Resume:
     """Read as much of the log's end as it takes to know where every stream stands.
@@ -187,6 +190,7 @@ class _Tail:
     foreign: str = ""
     standings: dict[str, Standing] = field(default_factory=dict)
     audit: dict[str, Place] = field(default_factory=dict)
+    sealed: set[str] = field(default_factory=set)
     _watched: dict[tuple[str, str, int], _Watched] = field(default_factory=dict)
     _open: defaultdict[str, list[_Gapped]] = field(default_factory=lambda: defaultdict(list))
     _closed: set[str] = field(default_factory=set)
@@ -208,6 +212,8 @@ class _Tail:
                 self._take_coverage(document, _coverage_decoder.decode(document.data))
             elif document.type == "rollout-ledger.gap.v1":
                 self._take_gap(document, _gap_decoder.decode(document.data))
+            elif document.type == "rollout-ledger.sealed.v1":
+                self.sealed.add(document.id)
             elif document.resourceversion and not document.snapshot:
                 self._take_watched(document)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -224,7 +230,12 @@ class _Tail:
         }
         redaction = (self.newest and self.newest.redaction) or _Redaction("", "")
         return Resume(
-            self.standings | gapped, redaction.key, redaction.policy, self.epoch, self.audit
+            self.standings | gapped,
+            redaction.key,
+            redaction.policy,
+            self.epoch,
+            self.audit,
+            frozenset(self.sealed),
         )
 
     def _take_foreign(self, document: _Attributes) -> None:

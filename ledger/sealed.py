@@ -5,12 +5,14 @@ Making and opening one is sealing.py's matter; here nothing is decrypted.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import msgspec
 
 from ledger.envelope import parse
 from ledger.errors import PoisonRecord
+from ledger.model import ObjectRef
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -31,7 +33,27 @@ class Sealed(msgspec.Struct, frozen=True):
     @property
     def id(self) -> str:
         """The record's id."""
-        return f"{self.template}/{self.key}"
+        return sealed_id(self.template, self.key)
+
+
+def sealed_id(template_digest: str, key_id: str) -> str:
+    """The id of the record of a template's original that is sealed to these recipients."""
+    return f"{template_digest}/{key_id}"
+
+
+class Originals(Protocol):
+    """Whoever keeps the originals of pod templates that redaction changes."""
+
+    @property
+    def standing(self) -> Mapping[str, Any]:
+        """For whom they are sealed, and how often that failed: coverage records tell it."""
+
+    def original(
+        self, raw: Mapping[str, Any], redacted: Mapping[str, Any], ref: ObjectRef
+    ) -> Sealed | None:
+        """The original of an object's pod template, sealed; None when nothing of it was hidden, or
+        it is kept already. Never raises: what cannot be sealed is told, and the state stands.
+        """
 
 
 def read_sealed(value: bytes) -> Sealed:

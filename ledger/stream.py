@@ -20,10 +20,10 @@ import msgspec
 from ledger.answers import Expired, refusal
 from ledger.envelope import Envelope
 from ledger.errors import ClusterUnreachable
-from ledger.lines import LongLine
+from ledger.lines import LongLine, line_decoder
 from ledger.listing import TELLING_LISTS, Contradiction, Listing, metadata_of, page_of
 from ledger.model import timestamp
-from ledger.observe import Observer, Stream, line_decoder
+from ledger.observe import Observer, Stream
 from ledger.standing import OpenGap, Standing
 
 REFUSALS_BORNE = 5

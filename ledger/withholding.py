@@ -1,6 +1,7 @@
-"""The alarm when an object's content had to be withheld: its name, and nothing of what is in it.
+"""The alarms when an object's content had to be withheld or its original could not be sealed: its
+name, and nothing of what is in it.
 
-The record of such an object has an envelope without data; that is observe.py's matter.
+The record of an object that is withheld has an envelope without data; that is observe.py's matter.
 """
 
 from __future__ import annotations
@@ -17,21 +18,29 @@ _KEPT = 10_000
 
 @dataclass(slots=True)
 class Alarms:
-    """Says once per object that its content is withheld."""
+    """Says once per object what could not be kept of it."""
 
     _told: set[tuple[str, str]] = field(default_factory=set)
 
     def tell(self, ref: ObjectRef, reason: str, *, size_bytes: int) -> None:
-        """One warning line, unless this object's was told for the same reason before."""
+        """One warning line: the content of this object is withheld."""
+        self._warn("content withheld", ref, reason, bytes=size_bytes)
+
+    def unsealed(self, ref: ObjectRef, reason: str) -> None:
+        """One warning line: this object's pod template cannot be restored later."""
+        self._warn("original not sealed", ref, reason)
+
+    def _warn(self, what: str, ref: ObjectRef, reason: str, **details: int) -> None:
+        # Once per object and reason, so that a set whose status changes all the time says it once.
         if (ref.uid, reason) in self._told:
             return
         if len(self._told) < _KEPT:
             self._told.add((ref.uid, reason))
         structlog.get_logger("ledger.withholding").warning(
-            "content withheld",
+            what,
             kind=ref.plural,
             namespace=ref.namespace,
             name=ref.name,
             reason=reason,
-            bytes=size_bytes,
+            **details,
         )

@@ -6,6 +6,7 @@
 --   state: starting, live, gap, stopped, or what the watcher said of it
 --   until_at: the newest proof of coverage
 --   redaction_policy: how secrets are hidden: secrets, strict or off
+--   sealing_key: names whom originals are sealed to; null when none are
 --   open_gaps: gaps of this stream, or of the whole log, that no snapshot has closed
 --   open_causes: why, comma separated
 --   skew_seconds: the API server's clock minus the watcher's, when last compared
@@ -17,6 +18,7 @@ select
   coverage.state,
   max(coverage.until_at) as until_at,
   coverage.redaction_policy,
+  coverage.sealing_key,
   (
     select count(*)
     from gaps

@@ -33,7 +33,7 @@
 --   ticket: the ticket given with our undo, with an annotation, or later with a note: as claimed
 --   reason: the reason given with our undo
 --   restorable: 1 when the full template can still be had
---   restorable_why: why, or why not
+--   restorable_why: from where: live, sealed or recorded; or why not
 --   live: 1 when kubectl rollout history would list it
 --   running: 1 when it is the update revision now
 --   pruned_at: when the number was no longer to be found in the cluster

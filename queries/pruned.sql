@@ -17,7 +17,7 @@
 --   pruned_why: renumbered, history limit, deleted by hand, set deleted, or left behind
 --   summary: what the revision had changed
 --   restorable: 1 when the full template can still be had
---   restorable_why: why, or why not
+--   restorable_why: from where: live, sealed or recorded; or why not
 --   pruned_after: the lower bound of that time, when it was not watched
 --   observed_at: when the number was first seen
 --   name: name of the ControllerRevision

@@ -23,7 +23,7 @@
 --   redaction_key: id of the key its secrets are tagged with; null when nothing was redacted
 --   template_digest: SHA-256 of the recorded template
 --   restorable: 1 when the full template can still be had
---   restorable_why: why, or why not
+--   restorable_why: from where: live, sealed or recorded; or why not
 --   pruned_at: when it was no longer to be found in the cluster
 --   pruned_why: why
 --   generation: the StatefulSet generation that caused it

@@ -76,6 +76,9 @@ QUESTIONS = {
         join objects on objects.id = object_id
         left join actions on actions.position = attributions.position and source = 'audit'
         order by objects.uid, what, attributions.generation, source, actor""",
+    "sealed": """
+        select distinct template_digest, key_id, recipients
+        from sealed order by template_digest, key_id""",
     "objects": """
         select kind, namespace, name, uid, created_at, owner_uid, resource_version,
                deleted_at is not null

@@ -13,6 +13,7 @@ from ledger.model import NOWHERE, Position, Record
 from ledger.observe import Observer
 from ledger.redaction import Policy, Redactor
 from ledger.replay import replay
+from ledger.sealed import Originals
 from ledger.store import Ledger
 
 KEY_ID, KEY = "0a1b2c3d", b"a key for tests: 32 bytes long.."
@@ -32,14 +33,20 @@ class Values:
 
 
 @lru_cache
-def values_of(path: Path, policy: Policy = "secrets", instance: str = "feed0001") -> list[bytes]:
+def values_of(
+    path: Path,
+    policy: Policy = "secrets",
+    instance: str = "feed0001",
+    originals: Originals | None = None,
+) -> list[bytes]:
     """The records that a recording becomes on the real line."""
+
+    def observer(cluster: str) -> Observer:
+        return Observer(cluster, instance, Redactor(policy, KEY_ID, KEY), originals=originals)
 
     async def collect() -> list[bytes]:
         log = MemoryLog()
-        await replay(
-            path, log, lambda cluster: Observer(cluster, instance, Redactor(policy, KEY_ID, KEY))
-        )
+        await replay(path, log, observer)
         return [record.value for record in await log.read(NOWHERE, 1_000_000)]
 
     return asyncio.run(collect())

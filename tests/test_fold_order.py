@@ -48,11 +48,13 @@ def shuffled(values: Sequence[bytes], dice: random.Random) -> list[bytes]:
 
 @cache
 def _group(value: bytes) -> str:
-    """Whose order a record belongs to: its object's, or its watcher's; an audit record's place says
-    nothing.
+    """Whose order a record belongs to: its object's, or its watcher's; the place of an audit record
+    or a sealed original says nothing.
     """
     document = parse(value)
-    return document.id if document.fact == "audit" else document.objectuid or document.instance
+    if document.fact in ("audit", "sealed"):
+        return document.id
+    return document.objectuid or document.instance
 
 
 def with_relists(

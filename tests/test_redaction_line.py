@@ -87,14 +87,14 @@ def _through(objects: list[Planted], folder: Path) -> tuple[Path, Path, str]:
             ]
             log.append([envelope.value for envelope in sealed if envelope])
             follower.catch_up()
-        watcher = Watcher(_Api(), MemoryLog(), observer, [], {})
+        watcher = Watcher(NoApi(), MemoryLog(), observer, [], {})
         metrics = Exposition(lambda: of_consumer(Consuming(log_path, ledger_path)))()
         metrics += Exposition(lambda: of_watcher(watcher, [log_path]))()
         _copy(folder, folder / "running")
     return log_path, ledger_path, metrics.decode()
 
 
-class _Api:
+class NoApi:
     """No API server: nothing is asked of it here."""
 
     skew_seconds = 0.5

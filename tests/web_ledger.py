@@ -129,7 +129,7 @@ def _revision(position: int) -> dict[str, Any]:
         "change_cause_state": "none",
         "observed_at": at(number),
         "restorable": 1,
-        "restorable_why": "the recorded template is whole",
+        "restorable_why": "recorded",
         "live": 1,
         "position": position,
     }

@@ -33,7 +33,7 @@ NARROW = 130
 """On a narrower terminal the change and its cause share the last column, which may wrap."""
 
 NARROW_COLUMNS = (*COLUMNS[:3], COLUMNS[4], Column("CHANGE"))
-WIDE = (Column("BASIS"), Column("NAME"), Column("GONE"), Column("OBSERVED"))
+WIDE = tuple(Column(name) for name in ("BASIS", "NAME", "GONE", "ORIGINAL", "OBSERVED"))
 
 
 @click.command()
@@ -181,7 +181,8 @@ def _cells(row: Mapping[str, Any], screen: Screen, *, wide: bool) -> list[str]:
         _summary(row),
     ]
     if wide:
-        cells += [row["basis"], row["name"] or "-", row["pruned_why"] or "-", row["observed_at"]]
+        cells += [row["basis"], row["name"] or "-", row["pruned_why"] or "-"]
+        cells += [row["restorable_why"] if row["restorable"] else "-", row["observed_at"]]
     return [*cells, _cause(row, wide=wide)]
 
 

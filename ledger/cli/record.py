@@ -56,6 +56,13 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="FILE",
                 help="Your own rules of redaction; default: redaction.toml below the data folder.",
             ),
+            click.option(
+                "--seal-to",
+                multiple=True,
+                metavar="RECIPIENT",
+                help="Keep the originals of pod templates with secrets, encrypted for this age "
+                "recipient (age1…, or a file of them); may be given several times.",
+            ),
         )
     ):
         command = option(command)
@@ -95,6 +102,7 @@ def watch(
     cluster_id: str,
     policy: Any,
     rules: str | None,
+    seal_to: tuple[str, ...],
     audit: AuditOptions,
     health: str,
 ) -> None:
@@ -108,6 +116,7 @@ def watch(
       rollout-ledger watch --context prod
       rollout-ledger watch -n shop -n data --log kafka://broker:9092/prod
       rollout-ledger watch --audit-log /var/log/kubernetes/audit.log
+      rollout-ledger watch --seal-to age1…
     """
     from ledger.disk import refuse_network, warn_of_sqlite
     from ledger.errors import LogUnusable
@@ -129,6 +138,7 @@ def watch(
         audit_webhook=audit.webhook_settings(),
         trusts_stamp=audit.trusts_stamp,
         annotation_keys=audit.annotation_keys(),
+        seal_to=seal_to,
     )
     until_stopped(
         lambda stop, watchdog: record(settings, target, stop, health=health, watchdog=watchdog)
@@ -203,6 +213,7 @@ def serve(
     cluster_id: str,
     policy: str,
     rules: str | None,
+    seal_to: tuple[str, ...],
     audit: AuditOptions,
     host: str,
     port: int,
@@ -234,6 +245,8 @@ def serve(
     ):
         cluster += [f"--{name}={value}"] if value else []
     cluster += [f"--namespace={namespace}" for namespace in namespaces]
+    _refuse_no_recipients(seal_to)
+    cluster += [f"--seal-to={recipient}" for recipient in seal_to]
     audit.annotation_keys(), audit.webhook_settings()
     cluster += audit.arguments()
     parts = {
@@ -242,6 +255,14 @@ def serve(
         "web": ["web", *place, f"--host={host}", f"--port={port}"],
     }
     context_.exit(run(parts, ledger=settings.ledger_path, health=health, web=(host, port)))
+
+
+def _refuse_no_recipients(seal_to: tuple[str, ...]) -> None:
+    """Before any part is started: it would be started again and again."""
+    if seal_to:
+        from ledger.sealing import sealer_for
+
+        sealer_for(seal_to)
 
 
 def own_rules_of(settings: Settings, rules: str | None) -> OwnRules:

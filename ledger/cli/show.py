@@ -17,6 +17,13 @@ from ledger.settings import Settings
 from ledger.show import RecordedRevision, evidence_of, revision, statements_of
 from ledger.targets import Scope, find
 
+ORIGINALS = {
+    "live": "yes: from its ControllerRevision in the cluster",
+    "sealed": "yes: from its sealed original, by whoever holds the age identity",
+    "recorded": "yes: the recorded template is whole",
+}
+"""Where the original of a revision's template is."""
+
 
 @click.command()
 @click.argument("target", nargs=-1, required=True, metavar="sts/NAME")
@@ -140,7 +147,7 @@ def _facts(shown: RecordedRevision) -> list[tuple[str, Any]]:
     origin = f"{row['trigger']} to {row['undo_of']}" if row["undo_of"] else row["trigger"]
     gone = f"{row['pruned_why']} at {row['pruned_at']}" if row["pruned_at"] else "still there"
     cause = f"{row['change_cause']} ({row['change_cause_state']})" if row["change_cause"] else None
-    restorable = "yes" if row["restorable"] else "no"
+    restorable = ORIGINALS.get(row["restorable_why"], f"no: {row['restorable_why']}")
     return [
         ("Revision", row["label"]),
         ("Name", row["name"]),
@@ -151,7 +158,7 @@ def _facts(shown: RecordedRevision) -> list[tuple[str, Any]]:
         ("Generation", row["generation"]),
         ("First seen", f"{row['observed_at']}, record {row['position']}"),
         ("In the cluster", gone),
-        ("Restorable", f"{restorable}: {row['restorable_why']}"),
+        ("Restorable", restorable),
         ("Template", f"sha256:{row['template_digest']}"),
         ("Redaction key", row["redaction_key"]),
     ]

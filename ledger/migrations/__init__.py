@@ -11,7 +11,7 @@ import sqlite3
 from sqlite_utils import Database
 
 # The order of these imports is the order of the steps.
-from ledger.migrations import foundation, pods, specs, volumes, writers  # noqa: F401
+from ledger.migrations import foundation, originals, pods, specs, volumes, writers  # noqa: F401
 from ledger.migrations.steps import APPLICATION_ID, migrations
 
 __all__ = ["APPLICATION_ID", "migrate"]
