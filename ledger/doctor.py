@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,8 @@ from ledger.disk import (
 from ledger.errors import LedgerError
 from ledger.keys import KeyRing
 from ledger.model import KINDS, NOWHERE
-from ledger.reader import LocalReader
+from ledger.reader import LocalReader, Rows
+from ledger.sealing import holds_identity
 from ledger.settings import Settings
 from ledger.troubles import checked
 
@@ -30,6 +32,8 @@ State = Literal["ok", "warning", "failed"]
 
 DISK_WARNING_BYTES = 2 * 1024**3
 SKEW_WARNING_SECONDS = 5.0
+EXAMINED_FILES = 10_000
+"""So many files are looked into for an identity; an installation has a dozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
             f"policy {policy}: secrets are recorded as they are",
             "restart the watcher with --redaction secrets",
         )
+    yield from _sealing(reader, streams)
     skews = [stream["skew_seconds"] for stream in streams if stream["skew_seconds"] is not None]
     skew_seconds = max(skews, key=abs, default=0.0)
     if abs(skew_seconds) > SKEW_WARNING_SECONDS:
@@ -163,6 +168,37 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _identities(settings: Settings) -> Iterator[Finding]:
+    beside = [settings.log_file.parent.glob("*"), settings.ledger_path.parent.glob("*")]
+    files = islice(chain(settings.data.rglob("*"), *beside), EXAMINED_FILES)
+    for path in filter(holds_identity, dict.fromkeys(files)):
+        yield Finding(
+            "age identity",
+            "failed",
+            f"{path} opens sealed originals, and lies beside them",
+            "move it to the machine of whoever runs undo, or into a password store; if others "
+            "could read it, make a new one and rotate the secrets: docs/originals.md",
+        )
+
+
+def _sealing(reader: LocalReader, streams: Rows) -> Iterator[Finding]:
+    [found] = reader.query("unrestorable_count", {})
+    keys = sorted({stream["sealing_key"] for stream in streams} - {None})
+    lost = f"{found['revisions']} revisions cannot be restored"
+    if keys:
+        yield Finding("originals", "ok", f"sealed to {', '.join(keys)}; {lost}")
+    elif not found["redacted_templates"]:
+        yield Finding("originals", "ok", "not sealed; nothing was hidden in any pod template")
+    else:
+        yield Finding(
+            "originals",
+            "warning",
+            "not sealed: a pod template with secrets cannot be restored once Kubernetes has "
+            f"pruned its revision; {lost}",
+            "record with --seal-to: docs/originals.md",
+        )
+
+
 def _integrity(path: Path) -> Iterator[Finding]:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:
@@ -178,7 +214,7 @@ def _integrity(path: Path) -> Iterator[Finding]:
         )
 
 
-LOCAL_CHECKS: tuple[Check, ...] = (_data_folder, _disk, _sqlite, _keys, _ledger)
+LOCAL_CHECKS: tuple[Check, ...] = (_data_folder, _disk, _sqlite, _keys, _identities, _ledger)
 
 
 async def _log(settings: Settings) -> AsyncIterator[Finding]:

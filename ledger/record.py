@@ -24,7 +24,7 @@ from ledger.own_rules import OwnRules
 from ledger.reader import LocalReader
 from ledger.redaction import Policy, Redactor
 from ledger.resume import read_resume
-from ledger.safekeeping import KNOWN, Safekeeping
+from ledger.safekeeping import KNOWN, Safekeeping, Seals
 from ledger.sealed import read_sealed, sealed_id
 from ledger.settings import Settings
 from ledger.watchdog import Watchdog
@@ -66,8 +66,8 @@ class Target:
     annotation_keys: Mapping[str, str] = field(default_factory=dict)
     """Which annotations hold a ticket, approver, commit or pipeline, by role."""
 
-    seal_to: tuple[str, ...] = ()
-    """For whom originals are sealed: age recipients, or files of them; none means nobody."""
+    sealer: Seals | None = None
+    """Seals the originals of pod templates with secrets; None leaves them unkept."""
 
 
 def streams_of(namespaces: Sequence[str]) -> list[Stream]:
@@ -104,7 +104,7 @@ async def _record(
 ) -> None:
     ring = KeyRing.open_or_create(settings.keys, now=utc_now())
     alarms = Alarms()
-    keeping = _safekeeping(target.seal_to, alarms)
+    keeping = Safekeeping(target.sealer, alarms.unsealed) if target.sealer else None
     hook = AuditWebhook.open(target.audit_webhook) if target.audit_webhook else None
     cluster = await Cluster.connect(target.kubeconfig, target.context)
     try:
@@ -136,14 +136,6 @@ async def _record(
             await log.close()
     finally:
         await cluster.close()
-
-
-def _safekeeping(seal_to: Sequence[str], alarms: Alarms) -> Safekeeping | None:
-    if not seal_to:
-        return None
-    from ledger.sealing import sealer_for
-
-    return Safekeeping(sealer_for(seal_to), alarms.unsealed)
 
 
 async def sealed_before(log: Log, path: Path) -> list[str]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +29,17 @@ from ledger.errors import (
     SealingFailed,
     TamperedOriginal,
 )
+from ledger.model import timestamp
 from ledger.sealed import Sealed
 
 BLOCK_BYTES = 512
 """A plaintext is filled up to a multiple of this."""
 
 IDENTITY = "AGE-SECRET-KEY-1"
-"""How every age identity begins."""
+"""How every X25519 identity begins."""
+
+SECRET_KEY = b"AGE-SECRET-KEY-"
+"""How identities of any kind begin."""
 
 RECIPIENT = "age1"
 
@@ -92,6 +98,46 @@ def sealer_for(recipients: Sequence[str]) -> Sealer:
     return Sealer(tuple(sorted(found)))
 
 
+def make_identity(path: Path, *, apart_from: Sequence[Path], now: datetime) -> str:
+    """Write a new identity to a file of its own, for its owner alone; whom to seal to.
+
+    Raises IdentityUnusable, and writes nothing, when the file exists, cannot be made, or would lie
+    below one of the folders that hold what it opens.
+    """
+    where = path.absolute().resolve()
+    for folder in apart_from:
+        if where.is_relative_to(folder.absolute().resolve()):
+            raise IdentityUnusable(
+                f"{path} is below {folder}, beside what it opens",
+                hint="keep it on the machine of whoever runs undo, or in a password store",
+            )
+    key = x25519.Identity.generate()
+    recipient = str(key.to_public())
+    told = f"# created: {timestamp(now)}\n# public key: {recipient}\n{key}\n"
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(told.encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as wrong:
+        raise IdentityUnusable(
+            f"{path} cannot be written: {wrong.strerror}", hint="name a new file"
+        ) from None
+    return recipient
+
+
+def holds_identity(path: Path) -> bool:
+    """True for a file in which an age identity stands; False for one that is larger than any file
+    of identities, or that may not be read.
+    """
+    try:
+        if not path.is_file() or path.stat().st_size > LONGEST_FILE_BYTES:
+            return False
+        return SECRET_KEY in path.read_bytes().upper()
+    except OSError:
+        return False
+
+
 def open_identities(path: Path) -> Identities:
     """The identities of a file. Raises IdentityUnusable when it cannot be read, is open to others,
     or holds none that can be used.
@@ -134,7 +180,7 @@ def _recipients_of(told: str) -> list[str]:
             "--seal-to was given an age identity, which opens what is sealed",
             hint="give the recipient, age1…; whoever saw this identity can open the originals",
         )
-    if told.startswith(RECIPIENT) and not Path(told).exists():
+    if told.lower().startswith(RECIPIENT) and not Path(told).exists():
         return [_recipient(told, told)]
     lines = [line.strip() for line in _recipients_text(Path(told)).splitlines()]
     found = [_recipient(line, told) for line in lines if line and not line.startswith("#")]

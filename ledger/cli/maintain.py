@@ -70,6 +70,7 @@ def keys(context: click.Context, settings: Settings) -> None:
     Example:
       rollout-ledger keys
       rollout-ledger keys rotate
+      rollout-ledger keys identity --out ~/rollout-ledger.identity
     """
     if context.invoked_subcommand is None:
         from ledger.keys import KeyRing
@@ -102,6 +103,28 @@ def rotate(settings: Settings) -> None:
         ring = KeyRing.open_or_create(settings.keys, now=utc_now())
     rotated = ring.rotate(now=utc_now(), also_retire=asyncio.run(_key_of_log(settings)))
     click.echo(f"new redaction key {rotated.current.id}; {ring.current.id} is retired")
+
+
+@keys.command()
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to make."
+)
+@installation
+def identity(settings: Settings, out: Path) -> None:
+    """Make an age identity, which opens sealed originals, and print its recipient.
+
+    Keep it away from the data: whoever has both can read the secrets. `watch` and `serve` need the
+    recipient alone.
+
+    \b
+    Example:
+      rollout-ledger keys identity --out ~/rollout-ledger.identity
+    """
+    from ledger.model import utc_now
+    from ledger.sealing import make_identity
+
+    apart_from = (settings.data, settings.log_file.parent, settings.ledger_path.parent)
+    click.echo(make_identity(out, apart_from=apart_from, now=utc_now()))
 
 
 @click.command()

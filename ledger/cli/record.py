@@ -20,6 +20,7 @@ from ledger.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from ledger.own_rules import OwnRules
+    from ledger.safekeeping import Seals
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,7 +139,7 @@ def watch(
         audit_webhook=audit.webhook_settings(),
         trusts_stamp=audit.trusts_stamp,
         annotation_keys=audit.annotation_keys(),
-        seal_to=seal_to,
+        sealer=sealer_of(seal_to),
     )
     until_stopped(
         lambda stop, watchdog: record(settings, target, stop, health=health, watchdog=watchdog)
@@ -230,7 +231,7 @@ def serve(
     from ledger.errors import LedgerUnusable, LogUnusable
 
     harden()
-    own_rules_of(settings, rules)
+    own_rules_of(settings, rules), sealer_of(seal_to)
     refuse_network(settings.log_file, LogUnusable)
     refuse_network(settings.ledger_path, LedgerUnusable)
     warn_of_sqlite()
@@ -245,7 +246,6 @@ def serve(
     ):
         cluster += [f"--{name}={value}"] if value else []
     cluster += [f"--namespace={namespace}" for namespace in namespaces]
-    _refuse_no_recipients(seal_to)
     cluster += [f"--seal-to={recipient}" for recipient in seal_to]
     audit.annotation_keys(), audit.webhook_settings()
     cluster += audit.arguments()
@@ -257,12 +257,13 @@ def serve(
     context_.exit(run(parts, ledger=settings.ledger_path, health=health, web=(host, port)))
 
 
-def _refuse_no_recipients(seal_to: tuple[str, ...]) -> None:
-    """Before any part is started: it would be started again and again."""
-    if seal_to:
-        from ledger.sealing import sealer_for
+def sealer_of(seal_to: tuple[str, ...]) -> Seals | None:
+    """A sealer to these recipients; None when nobody was named."""
+    if not seal_to:
+        return None
+    from ledger.sealing import sealer_for
 
-        sealer_for(seal_to)
+    return sealer_for(seal_to)
 
 
 def own_rules_of(settings: Settings, rules: str | None) -> OwnRules:

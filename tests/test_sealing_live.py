@@ -1,0 +1,91 @@
+"""Originals of a real cluster: past the history limit and past deletion, each opens to what was."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ledger.canonical import from_bytes, normal_template
+from ledger.log.sqlite import LogFile
+from ledger.model import Position
+from ledger.originals import Original, Wanted, from_sealed
+from ledger.sealing import open_identities
+from tests.lab.cluster import Cluster
+from tests.lab.driver import Driver
+from tests.lab.scenario import applied
+from tests.lab.users import WATCHER
+from tests.lab.workloads import Workload
+from tests.line import Line
+
+ROLLOUTS = 12
+RESTARTED_AFTER = 5
+WEB = Workload("web", "nginx:1.24", replicas=1, claims=0, history_limit=2)
+OPENED = """
+select distinct revisions.name, restorable_why, template, sealed.position
+from revisions
+join templates on templates.id = template_id
+join sealed on template_digest = digest
+"""
+
+
+def edition(number: int) -> Workload:
+    """One of the rollouts, each with secrets of its own."""
+    return replace(
+        WEB,
+        image=f"nginx:1.{number}",
+        env={"DB_PASSWORD": secret(number), "LOG_LEVEL": "info"},
+        command=("sh", "-c", f"exec nginx --auth-token {secret(number)} <&- # v{number} & 'é'"),
+    )
+
+
+def secret(number: int) -> str:
+    """What nobody may read."""
+    return f"CANARY-{number:04}-zqxjkwv"
+
+
+def test_each_of_many_rollouts_can_be_opened_when_kubernetes_has_forgotten_it(
+    control_plane: Cluster, driver: Driver, namespace: str, tmp_path: Path
+) -> None:
+    identity, data = tmp_path / "identity", tmp_path / "line"
+    given: dict[str, Mapping[str, Any]] = {}
+    line = Line(data, control_plane.kubeconfig(WATCHER), namespace)
+    recipient = line.run("keys", "identity", "--out", str(identity)).strip()
+    line.watching = ("--seal-to", recipient)
+    with line:
+        for number in range(ROLLOUTS):
+            applied(driver, edition(number))
+            driver.settled()
+            given |= templates(driver)
+            if number == RESTARTED_AFTER:
+                line.stop("watch")
+                line.start("watch")
+        driver.run("delete", "sts/web")
+        driver.settled()
+        line.wait_for(driver.live_versions(), seconds=30)
+    assert len(given) == ROLLOUTS
+    with closing(sqlite3.connect(f"{line.ledger.as_uri()}?mode=ro", uri=True)) as ledger:
+        rows = ledger.execute(OPENED).fetchall()
+    # A watcher that started again has not sealed anew what was sealed.
+    assert sorted(name for name, *_ in rows) == sorted(given)
+    assert {why for _, why, *_ in rows} == {"sealed"}
+    assert templates(driver) == {}
+    with LogFile.open(data / "log" / "log.db", writable=False) as log:
+        for name, _, template, position in rows:
+            wanted = Wanted("web", name, from_bytes(template.encode()))
+            opened = from_sealed(log.get(Position(position)), open_identities(identity), wanted)
+            assert opened == Original(given[name], "sealed", "matches")
+    assert "CANARY" in str(given)
+    files = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    assert [str(path) for path, content in files.items() if b"CANARY" in content] == []
+
+
+def templates(driver: Driver) -> dict[str, Mapping[str, Any]]:
+    """The pod template of every ControllerRevision that the API server has, by name."""
+    return {
+        raw["metadata"]["name"]: normal_template(raw["data"]["spec"]["template"])
+        for raw in driver.api.items("controllerrevisions", driver.namespace)
+    }
