@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +70,8 @@ def blame(
     fields = sorted({each.field for each in told})
     wanted = _meant(fields, word)
     if not wanted:
-        known = [*fields, *map(name_of, fields), *(field.rpartition(".")[2] for field in fields)]
+        ends = [end for field in fields for end in _ends(field)]
+        known = [*fields, *map(name_of, fields), *ends]
         near = list(dict.fromkeys(difflib.get_close_matches(word, known, n=9, cutoff=0.6)))[:3]
         hint = f"did you mean {', '.join(near)}?" if near else "without a field all are listed"
         raise NotRecorded(f"no revision of {workload['name']} is known to set {word}", hint=hint)
@@ -86,11 +88,20 @@ def _newest(told: Sequence[Setting]) -> list[Setting]:
 
 
 def _meant(fields: Sequence[str], word: str) -> set[str]:
-    """The fields that a person means: by path, by its end (`image`, `env[LOG_LEVEL]`), or by name
-    (`partition`).
+    """The fields that a person means: by path, by its end (`image`, `env[LOG_LEVEL]`, `LOG_LEVEL`),
+    by name (`partition`), or all beneath it (`labels`, `volumeClaimTemplates`).
     """
     exact = {field for field in fields if word in (field, name_of(field))}
-    return exact or {field for field in fields if field.endswith(f".{word}")}
+    ends = {field for field in fields if field.endswith((f".{word}", f"[{word}]", f"/{word}]"))}
+    beneath = {field for field in fields if re.search(rf"(^|\.){re.escape(word)}[.\[]", field)}
+    return exact or ends or beneath
+
+
+def _ends(field: str) -> tuple[str, str]:
+    """The last part of a path, and its key where it has one: `env[LOG_LEVEL]` and `LOG_LEVEL`."""
+    # A key in brackets is one part, whatever dots it has.
+    end = re.split(r"\.(?![^\[]*\])", field)[-1]
+    return end, end.rstrip("]").rpartition("[")[2].rpartition("/")[2]
 
 
 def _of_templates(reader: LedgerReader, workload: Mapping[str, Any]) -> list[Setting]:

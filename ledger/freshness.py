@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from ledger.model import parse_timestamp
+from ledger.model import parse_timestamp, timestamp
 from ledger.reader import LedgerReader
 
 LIVE_SECONDS = 90.0
@@ -56,6 +56,28 @@ class Freshness:
                 return f"ended {self.heard_at}"
             case _:
                 return "nothing recorded yet"
+
+
+def unwatched(
+    reader: LedgerReader,
+    needs: Sequence[str],
+    namespaces: Collection[str],
+    *,
+    at: str,
+    now: datetime,
+) -> list[str]:
+    """Which of the kinds nobody watched in all the namespaces at a time; none while the proof that
+    somebody did may be yet to come.
+    """
+    if at > timestamp(now - timedelta(seconds=LIVE_SECONDS)):
+        return []
+    found = []
+    for kind in needs:
+        rows = reader.query("recording_coverage", {"kind": kind, "since": at, "until": at})
+        scopes = {row["scope"] for row in rows}
+        if "*" not in scopes and not set(namespaces) <= scopes:
+            found.append(kind)
+    return found
 
 
 def freshness(

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.errors import LedgerError, NotRecorded
+from ledger.errors import LedgerError
 from ledger.reader import LedgerReader
 from ledger.sql import load
-from ledger.targets import Scope, find, names_of
+from ledger.targets import Scope, born_by, find, find_at, names_of
 
 SPEC = "spec"
 """The trigger shown for a change that made no revision."""
@@ -44,8 +44,7 @@ def histories(
     """The histories of the workloads meant. Raises NotRecorded, UsageError."""
     return [
         WorkloadHistory(workload, rows)
-        for newest in find(reader, words, scope)
-        for workload in _incarnations(reader, newest, wanted)
+        for workload in _chosen(reader, words, scope, wanted)
         if (rows := _rows(reader, workload, wanted)) or words
     ]
 
@@ -77,25 +76,27 @@ def kubectl_rows(
     ]
 
 
-def _incarnations(
-    reader: LedgerReader, newest: Mapping[str, Any], wanted: Wanted
-) -> list[Mapping[str, Any]]:
-    if not wanted.all_incarnations and not wanted.as_of:
-        return [newest]
-    key = {"namespace": newest["namespace"], "name": newest["name"]}
-    rows = [row for row in reader.query("incarnations", key) if row["name"] == newest["name"]]
-    there = [row for row in rows if not wanted.as_of or _born_at(row) <= wanted.as_of]
-    if not there:
-        raise NotRecorded(
-            f"{newest['namespace']}/{newest['name']} is not known to have been there at "
-            f"{wanted.as_of}",
-            hint=f"it was first seen at {min(_born_at(row) for row in rows)}",
-        )
-    return list(there) if wanted.all_incarnations else [there[0]]
+def _chosen(
+    reader: LedgerReader, words: Sequence[str], scope: Scope, wanted: Wanted
+) -> list[dict[str, Any]]:
+    if wanted.as_of:
+        newest = find_at(reader, words, scope, wanted.as_of)
+    else:
+        newest = find(reader, words, scope)
+    if wanted.all_incarnations:
+        newest = [row for each in newest for row in born_by(reader, each, wanted.as_of or "9")]
+    return [_then(reader, row, wanted.as_of) for row in newest] if wanted.as_of else newest
 
 
-def _born_at(workload: Mapping[str, Any]) -> str:
-    return str(workload["created_at"] or workload["first_seen_at"])
+def _then(reader: LedgerReader, workload: dict[str, Any], at: str) -> dict[str, Any]:
+    """What the incarnation counted at a time, instead of what it counts now."""
+    rows = reader.query("history", {"selector_uid": workload["uid"], "as_of": at})
+    is_gone = bool(workload["deleted_at"]) and workload["deleted_at"] <= at
+    return workload | {
+        "recorded": sum(row["trigger"] != "unseen" for row in rows),
+        "live": sum(bool(row["live"]) for row in rows),
+        "deleted_at": workload["deleted_at"] if is_gone else None,
+    }
 
 
 def _rows(

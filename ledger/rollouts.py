@@ -82,7 +82,8 @@ def timeline(reader: LedgerReader, word: str, scope: Scope) -> Timeline:
     if not rows:
         raise NotRecorded(
             f"rollout {word} was never recorded",
-            hint=f"rollout-ledger rollouts sts/{name} lists those that were",
+            hint=f"rollout-ledger rollouts sts/{name} -n {namespace or scope.namespace} "
+            "lists those that were",
         )
     if len(rows) > 1:
         named = ", ".join(str(row["id"]) for row in rows)

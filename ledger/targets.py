@@ -49,6 +49,41 @@ def find(reader: LedgerReader, words: Sequence[str], scope: Scope) -> list[dict[
     return found
 
 
+def find_at(
+    reader: LedgerReader, words: Sequence[str], scope: Scope, at: str
+) -> list[dict[str, Any]]:
+    """The incarnation of each workload that was the newest at a time.
+
+    Raises NotRecorded for a name that was not there yet; where none is given, such are left out.
+    """
+    found = []
+    for newest in find(reader, words, scope):
+        there = born_by(reader, newest, at)
+        if not there and words:
+            raise NotRecorded(
+                f"{newest['namespace']}/{newest['name']} is not known to have been there at {at}",
+                hint=f"it was first seen at {_born_at(incarnations(reader, newest)[-1])}",
+            )
+        found += there[:1]
+    return found
+
+
+def incarnations(reader: LedgerReader, workload: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every incarnation of a workload's name, newest first."""
+    return reader.query(
+        "incarnations", {"namespace": workload["namespace"], "name": workload["name"]}
+    )
+
+
+def born_by(reader: LedgerReader, workload: Mapping[str, Any], at: str) -> list[dict[str, Any]]:
+    """The incarnations of a workload's name that had been made by a time, newest first."""
+    return [row for row in incarnations(reader, workload) if _born_at(row) <= at]
+
+
+def _born_at(workload: Mapping[str, Any]) -> str:
+    return str(workload["created_at"] or workload["first_seen_at"])
+
+
 def matches(labels: str, selector: str) -> bool:
     """Whether labels (JSON) satisfy `key=value`, `key!=value`, `key`, `!key`, between commas."""
     have = json.loads(labels)

@@ -1,4 +1,4 @@
-"""How long a rollout took is said only where its beginning and its end were seen as they happened."""
+"""How long a rollout took is said only where its beginning and end were seen as they happened."""
 
 from __future__ import annotations
 

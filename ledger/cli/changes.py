@@ -34,7 +34,9 @@ BY = ("people", "pipelines", "kubernetes", "claimed", "unknown")
 @output_options("table", "wide", "json", "yaml", "csv", "jsonl")
 @click.option("--since", default="", metavar="WHEN", help="Only since: 30m, 2h, 7d, or RFC 3339.")
 @click.option("--until", default="", metavar="WHEN", help="Only before: 30m, 2h, 7d, or RFC 3339.")
-@click.option("--limit", default=0, metavar="N", help="Only the newest N.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=0, metavar="N", help="Only the newest N."
+)
 @click.option("--actor", default="", metavar="USER", help="Only what this user did.")
 @click.option("--by", default="", type=click.Choice(("", *BY)), help="Only what these did.")
 @installation

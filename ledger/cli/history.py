@@ -10,9 +10,19 @@ import click
 from ledger import render
 from ledger.cli.authors import UNKNOWN, who
 from ledger.cli.options import installation, output_options, scope_options
-from ledger.cli.output import PHASES, Column, Screen, close, machine, now_fresh, reader_of
-from ledger.cli.times import moment, took
-from ledger.freshness import age
+from ledger.cli.output import (
+    PHASES,
+    Column,
+    Screen,
+    close,
+    machine,
+    now_fresh,
+    reader_of,
+    warn_of_unwatched,
+)
+from ledger.cli.times import moment, past, took
+from ledger.errors import UsageError
+from ledger.freshness import HISTORY_NEEDS, age
 from ledger.history import SPEC, Wanted, WorkloadHistory, histories, kubectl_rows
 from ledger.model import parse_timestamp, utc_now
 from ledger.settings import Settings
@@ -43,7 +53,9 @@ WIDE = tuple(Column(name) for name in ("BASIS", "NAME", "GONE", "ORIGINAL", "OBS
 @click.option("--since", default="", metavar="WHEN", help="Only since: 30m, 2h, 7d, or RFC 3339.")
 @click.option("--until", default="", metavar="WHEN", help="Only before: 30m, 2h, 7d, or RFC 3339.")
 @click.option("--image", default="", metavar="TEXT", help="Only revisions with this in an image.")
-@click.option("--limit", default=0, metavar="N", help="Only the newest N.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=0, metavar="N", help="Only the newest N."
+)
 @click.option(
     "--as-of", default="", metavar="WHEN", help="As the cluster was then: 30m, 2h, 7d, or RFC 3339."
 )
@@ -85,6 +97,10 @@ def history(
     scope = Scope("" if all_namespaces else namespace, selector)
     freshness = now_fresh(reader)
     if output == "kubectl":
+        if as_of or all_changes or all_incarnations:
+            raise UsageError(
+                "-o kubectl lists what kubectl would list now", hint="leave out -o kubectl"
+            )
         for name, rows in kubectl_rows(reader, target, scope):
             click.echo(render.kubectl_history(name, rows), nl=False)
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
@@ -93,11 +109,13 @@ def history(
         moment(until),
         image,
         limit,
-        moment(as_of),
+        past(as_of),
         all_incarnations=all_incarnations,
         all_changes=all_changes,
     )
     found = histories(reader, target, scope, wanted)
+    namespaces = {str(each.workload["namespace"]) for each in found}
+    warn_of_unwatched(reader, HISTORY_NEEDS, namespaces, wanted.as_of)
     items = [row for each in found for row in each.rows]
     if output == "name":
         for row in items:

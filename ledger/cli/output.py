@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from ledger import render
-from ledger.freshness import HISTORY_NEEDS, Freshness, freshness
+from ledger.freshness import HISTORY_NEEDS, Freshness, freshness, unwatched
 from ledger.model import utc_now
 from ledger.reader import LedgerReader, open_reader
 from ledger.settings import Settings
@@ -127,6 +127,18 @@ def close(fresh: Freshness, *, screen: Screen | None, must_be_fresh: bool) -> in
     if fresh.is_doubtful and fresh.state != "empty":
         _warn(fresh)
     return STALE_EXIT if must_be_fresh and fresh.is_doubtful else 0
+
+
+def warn_of_unwatched(
+    reader: LedgerReader, needs: Sequence[str], namespaces: Collection[str], at: str
+) -> None:
+    """One line on stderr where nobody watched, at the time asked about, what the answer rests on;
+    nothing without a time.
+    """
+    kinds = unwatched(reader, needs, namespaces, at=at, now=utc_now()) if at and namespaces else []
+    if kinds:
+        told = f"nobody watched {', '.join(kinds)} at that time: this is what was last seen"
+        click.echo(f"warning: {told}", err=True)
 
 
 def _warn(fresh: Freshness) -> None:

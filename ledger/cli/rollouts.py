@@ -50,7 +50,9 @@ POD_COLUMNS = (
 @click.option("--open", "is_open", is_flag=True, help="Only those that are under way.")
 @click.option("--since", default="", metavar="WHEN", help="Only since: 30m, 2h, 7d, or RFC 3339.")
 @click.option("--until", default="", metavar="WHEN", help="Only before: 30m, 2h, 7d, or RFC 3339.")
-@click.option("--limit", default=0, metavar="N", help="Only the newest N.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=0, metavar="N", help="Only the newest N."
+)
 @installation
 @click.pass_context
 def command(

@@ -10,15 +10,15 @@ from typing import Any
 import click
 
 from ledger.cli.options import installation, output_options, scope_options
-from ledger.cli.output import Screen, close, machine, now_fresh, reader_of
+from ledger.cli.output import Screen, close, machine, now_fresh, reader_of, warn_of_unwatched
 from ledger.cli.standing import COLUMNS, drawn, line_of, summary_cells
-from ledger.cli.times import moment, seconds_of
+from ledger.cli.times import past, seconds_of
 from ledger.errors import LedgerError, NotRecorded
 from ledger.reader import LedgerReader
 from ledger.rollout.kubectl import status_line
 from ledger.settings import Settings
 from ledger.status import Standing, standing, standing_at
-from ledger.targets import Scope, find, names_of
+from ledger.targets import Scope, find, find_at, names_of
 
 NEEDS = ("statefulsets", "controllerrevisions", "pods")
 POLL_SECONDS = 0.5
@@ -77,21 +77,23 @@ def status(
         raise LedgerError(f"revision must be a positive integer: {revision}")
     reader = reader_of(settings)
     scope = Scope("" if all_namespaces else namespace, selector)
-    chosen = _chosen(reader, target, scope, output, is_past=bool(as_of))
-    looks = _looks(reader, settings, chosen, moment(as_of))
+    at, seconds = past(as_of), seconds_of(timeout)
+    chosen = _chosen(reader, target, scope, output, at)
+    looks = _looks(reader, settings, chosen, at)
     screen = Screen.of(color)
     freshness = now_fresh(reader, needs=NEEDS)
     ends = len(chosen) != 1 or as_of or freshness.state == "ended"
     if output == "kubectl":
-        _kubectl(looks, follows=follows and not ends, seconds=seconds_of(timeout))
+        _kubectl(looks, follows=follows and not ends, seconds=seconds)
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     found = next(looks)
+    warn_of_unwatched(reader, NEEDS, {str(row["namespace"]) for row in chosen}, at)
     if machine(output, "Status", [], [_document(each) for each in found], freshness):
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     if len(found) != 1:
         _print_all(screen, found, headers=not no_headers)
     elif follows and not ends:
-        _follow(screen, found[0], looks, seconds=seconds_of(timeout))
+        _follow(screen, found[0], looks, seconds=seconds)
     else:
         _refuse_deleted(found[0])
         _print(screen, drawn(found[0], screen))
@@ -99,21 +101,19 @@ def status(
 
 
 def _chosen(
-    reader: LedgerReader, words: Sequence[str], scope: Scope, output: str, *, is_past: bool
+    reader: LedgerReader, words: Sequence[str], scope: Scope, output: str, at: str
 ) -> list[dict[str, Any]]:
     if output == "kubectl" and not words and not scope.selector:
         raise LedgerError("required resource not specified")
     try:
-        found = find(reader, words, scope)
+        found = find_at(reader, words, scope, at) if at else find(reader, words, scope)
     except NotRecorded as wrong:
         if output != "kubectl":
             raise
         raise _not_found(names_of(words)[0]) from wrong
-    living = [row for row in found if row["deleted_at"] is None]
-    if not words:
+    living = [row for row in found if (row["deleted_at"] or "9") > (at or "8")]
+    if not words or living == found:
         return living
-    if is_past or living == found:
-        return found
     gone = next(row for row in found if row not in living)
     if output == "kubectl":
         raise _not_found(gone["name"])

@@ -30,6 +30,14 @@ def moment(text: str) -> str:
         ) from None
 
 
+def past(text: str) -> str:
+    """A moment that has been. Raises UsageError for one that is yet to come, too."""
+    at = moment(text)
+    if at > timestamp(utc_now()):
+        raise UsageError(f"{text} is yet to come", hint="--as-of asks how things stood")
+    return at
+
+
 def seconds_of(text: str) -> float | None:
     """`30s`, `5m`, `1h` as seconds; None for nothing given or 0, which means no limit.
 
