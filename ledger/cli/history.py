@@ -25,6 +25,7 @@ from ledger.errors import UsageError
 from ledger.freshness import HISTORY_NEEDS, age
 from ledger.history import SPEC, Wanted, WorkloadHistory, histories, kubectl_rows
 from ledger.model import parse_timestamp, utc_now
+from ledger.reader import LedgerReader
 from ledger.settings import Settings
 from ledger.sql import load
 from ledger.targets import Scope
@@ -96,14 +97,6 @@ def history(
     reader = reader_of(settings)
     scope = Scope("" if all_namespaces else namespace, selector)
     freshness = now_fresh(reader)
-    if output == "kubectl":
-        if as_of or all_changes or all_incarnations:
-            raise UsageError(
-                "-o kubectl lists what kubectl would list now", hint="leave out -o kubectl"
-            )
-        for name, rows in kubectl_rows(reader, target, scope):
-            click.echo(render.kubectl_history(name, rows), nl=False)
-        context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     wanted = Wanted(
         moment(since),
         moment(until),
@@ -113,22 +106,46 @@ def history(
         all_incarnations=all_incarnations,
         all_changes=all_changes,
     )
+    if output == "kubectl":
+        _print_kubectl(reader, target, scope, wanted)
+        context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     found = histories(reader, target, scope, wanted)
-    namespaces = {str(each.workload["namespace"]) for each in found}
-    warn_of_unwatched(reader, HISTORY_NEEDS, namespaces, wanted.as_of)
+    _warn(reader, found, scope, wanted)
     items = [row for each in found for row in each.rows]
     if output == "name":
-        for row in items:
-            click.echo(f"controllerrevision.apps/{row['name']}" if row["name"] else row["label"])
+        _print_names(items)
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     if machine(output, "History", list(load("history").columns), items, freshness):
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     screen = Screen.of(color)
-    if not found:
-        where = f"in namespace {namespace}" if scope.namespace else "in any namespace"
-        click.echo(f"No history recorded {where}.", err=True)
     _print_all(screen, found, wide=output == "wide", headers=not no_headers)
     context.exit(close(freshness, screen=screen, must_be_fresh=fresh))
+
+
+def _print_kubectl(
+    reader: LedgerReader, target: Sequence[str], scope: Scope, wanted: Wanted
+) -> None:
+    if wanted.as_of or wanted.all_changes or wanted.all_incarnations:
+        raise UsageError(
+            "-o kubectl lists what kubectl would list now", hint="leave out -o kubectl"
+        )
+    for name, rows in kubectl_rows(reader, target, scope):
+        click.echo(render.kubectl_history(name, rows), nl=False)
+
+
+def _warn(
+    reader: LedgerReader, found: Sequence[WorkloadHistory], scope: Scope, wanted: Wanted
+) -> None:
+    namespaces = {str(each.workload["namespace"]) for each in found}
+    warn_of_unwatched(reader, HISTORY_NEEDS, namespaces, wanted.as_of)
+    if not found:
+        where = f"in namespace {scope.namespace}" if scope.namespace else "in any namespace"
+        click.echo(f"No history recorded {where}.", err=True)
+
+
+def _print_names(items: Sequence[Mapping[str, Any]]) -> None:
+    for row in items:
+        click.echo(f"controllerrevision.apps/{row['name']}" if row["name"] else row["label"])
 
 
 def _print_all(
