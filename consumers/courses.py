@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from consumers.outlook import Outlook
 from ledger.rollout.pods import PodState
 from ledger.rollout.refusals import Refusal
 from ledger.rollout.sets import SetStatus
@@ -111,6 +112,15 @@ class _Journey:
     stalled_at: str | None = None
     blocker: Blocker | None = None
     last: Verdict | None = None
+    due_at: str | None = None
+    """When something may change by the passing of time alone."""
+
+    outlook: Outlook = field(init=False)
+    quiet_at: str | None = None
+    """The last time, when it needed no judgement."""
+
+    def __post_init__(self) -> None:
+        self.outlook = Outlook(self.span.set_name)
 
     def course(self, turns: Sequence[Turn]) -> Course:
         """Go through the turns."""
@@ -120,26 +130,39 @@ class _Journey:
                 break
             if finished := self._judge_due(at):
                 return finished
-            for turn in group:
-                self._take(turn)
+            self._take_all(list(group))
             if self.span.since is not None and at < self.span.since:
                 continue
-            if finished := self._judge(at):
+            if not self._is_quiet(at) and (finished := self._judge(at)):
                 return finished
         return self._judge_due(end) or self._judge(end) or self._left(end)
+
+    def _take_all(self, turns: Sequence[Turn]) -> None:
+        if self.quiet_at is not None and any(map(self._leaves, turns)):
+            self._judge(self.quiet_at)
+        for turn in turns:
+            self._take(turn)
+
+    def _leaves(self, turn: Turn) -> bool:
+        """Whether nothing can be judged any more from here on."""
+        return isinstance(turn, SetTurn) and turn.status.update_revision != self.span.name
 
     def _take(self, turn: Turn) -> None:
         match turn:
             case SetTurn():
-                if self.status is None or self.status.generation != turn.status.generation:
-                    self.written_at = turn.at
-                self.status = turn.status
-                if turn.settled and self._is_on_it() and not self._is_before(turn.at):
-                    self.settled_at = self.settled_at or turn.at
+                self._take_set(turn)
             case PodTurn():
                 self._take_pod(turn)
             case RefusalTurn():
                 self.refusals[turn.refusal.pod] = turn.refusal
+
+    def _take_set(self, turn: SetTurn) -> None:
+        if self.status is None or self.status.generation != turn.status.generation:
+            self.written_at = turn.at
+        self.status = turn.status
+        self.outlook.see_set(turn.status, self._wanted_at(), self.pods, self.gone)
+        if turn.settled and self._is_on_it() and not self._is_before(turn.at):
+            self.settled_at = self.settled_at or turn.at
 
     def _take_pod(self, turn: PodTurn) -> None:
         state = turn.state
@@ -148,39 +171,54 @@ class _Journey:
             return
         # Of two pods of one name the later one is there: the end of the other was not seen in time.
         self.pods[state.name], self.names[turn.uid] = state, state.name
+        self.outlook.see_pod(state.ordinal, state, "")
         if state.ready and state.revision == self.span.name and state.ordinal is not None:
             self.ran.add(state.ordinal)
 
     def _lose_pod(self, turn: PodTurn) -> None:
         name = self.names.get(turn.uid, "")
         if name in self.pods and self.pods[name].uid == turn.uid:
-            del self.pods[name]
+            ordinal = self.pods.pop(name).ordinal
             self.gone[name] = turn.at
+            self.outlook.see_pod(ordinal, None, turn.at)
 
     def _judge_due(self, at: str) -> Course | None:
         """What the passing of time alone has changed by then."""
-        while self.last is not None and self.last.due_at is not None and self.last.due_at <= at:
-            due_at = self.last.due_at
+        while self.due_at is not None and self.due_at <= at:
+            due_at = self.due_at
             if finished := self._judge(due_at):
                 return finished
-            if self.last.due_at is not None and self.last.due_at <= due_at:
+            if self.due_at is not None and self.due_at <= due_at:
                 break
         return None
 
+    def _is_quiet(self, at: str) -> bool:
+        """Whether the present state needs no judgement."""
+        if not self._can_judge() or self.refusals or not self.outlook.is_quiet(at):
+            return False
+        self.quiet_at, self.due_at = at, self.outlook.due_at()
+        return True
+
     def _judge(self, at: str) -> Course | None:
         """Judge the present state; a course when the rollout is complete."""
-        if self.status is None or not self._is_on_it() or not self.names:
+        if self.status is None or not self._can_judge():
             return None
         refusals = list(self.refusals.values())
-        wanted_at = max(self.span.since or "", self.written_at or "")
-        absences = Absences(self.span.set_name, refusals, wanted_at, self.gone)
+        absences = Absences(self.span.set_name, refusals, self._wanted_at(), self.gone)
         self.last = verdict(self.status, list(self.pods.values()), absences, now=at)
+        self.quiet_at, self.due_at = None, self.last.due_at
         if self.last.phase == "stalled":
             self.stalled_at = self.stalled_at or at
             self.blocker = self.last.blockers[0]
         if self.last.phase == "complete":
             return Course("complete", self.stalled_at, self.blocker, at, self.last)
         return None
+
+    def _can_judge(self) -> bool:
+        return self._is_on_it() and bool(self.names)
+
+    def _wanted_at(self) -> str:
+        return max(self.span.since or "", self.written_at or "")
 
     def _left(self, end: str) -> Course:
         """What is to be said of a rollout that no turn has shown complete."""

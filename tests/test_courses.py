@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 from consumers.courses import Course, PodTurn, SetTurn, Span, Turn, course_of
+from ledger.model import parse_timestamp, timestamp
+from ledger.rollout.pods import PodState
+from ledger.rollout.verdict import Absences, verdict
 from tests.test_cases_rollouts import a_pod, a_set
 
 BEGAN = "2026-11-23T11:00:00.000000Z"
@@ -70,3 +76,107 @@ def test_the_end_of_a_pod_seen_after_its_successor_ends_nothing() -> None:
 
 def _is_end(turn: Turn) -> bool:
     return isinstance(turn, PodTurn) and turn.state is None and turn.uid == "pod-2"
+
+
+def plainly(turns: list[Turn], *, now: str) -> tuple[str, str | None, str | None]:
+    """The same by judging at every turn, and whenever time alone changes something."""
+    status, pods, gone, written_at, stalled_at = None, {}, {}, BEGAN, None
+    told = None
+    moments = sorted({turn.at for turn in turns} | {now})
+    while moments:
+        moment = moments.pop(0)
+        for turn in (each for each in turns if each.at == moment):
+            match turn:
+                case SetTurn():
+                    is_write = status is None or status.generation != turn.status.generation
+                    written_at = turn.at if is_write else written_at
+                    status = turn.status
+                case PodTurn(state=None):
+                    name = next((name for name, pod in pods.items() if pod.uid == turn.uid), "")
+                    gone |= {name: turn.at} if pods.pop(name, None) else {}
+                case PodTurn(state=pod) if pod is not None:
+                    pods[pod.name] = pod
+        assert status is not None
+        absences = Absences("web", (), written_at, gone)
+        told = verdict(status, list(pods.values()), absences, now=moment)
+        if told.phase == "stalled":
+            stalled_at = stalled_at or moment
+        if told.phase == "complete":
+            return "complete", moment, stalled_at
+        following = moments[0] if moments else ""
+        if told.due_at is not None and moment < told.due_at < following:
+            moments.insert(0, told.due_at)
+    assert told is not None
+    return told.phase, None, stalled_at
+
+
+def at_random(dice: random.Random) -> list[Turn]:
+    """Pods that come, go, fail and get well at random, of a set whose spec changes meanwhile."""
+    policy = dice.choice(("OrderedReady", "Parallel"))
+    strategy = dice.choice(("RollingUpdate", "OnDelete"))
+    replicas, generation = dice.randrange(1, 6), 2
+    turns: list[Turn] = []
+    living: dict[int, PodState] = {}
+
+    def a_write(moment: str) -> SetTurn:
+        update: dict[str, object] = {"type": strategy}
+        if strategy == "RollingUpdate":
+            update["rollingUpdate"] = {"partition": dice.choice((0, 0, 0, 1, 7))}
+        wait = dice.choice((0, 0, 30))
+        status = a_set(
+            replicas=replicas,
+            podManagementPolicy=policy,
+            updateStrategy=update,
+            minReadySeconds=wait,
+        )
+        numbers = {"generation": generation, "observed_generation": generation}
+        return SetTurn(moment, len(turns), replace(status, **numbers), settled=False)
+
+    turns.append(a_write(BEGAN))
+    for number in range(replicas):
+        living[number] = a_pod(number, "old")
+        turns.append(PodTurn(BEGAN, len(turns), living[number].uid, living[number]))
+    minute = 0
+    for count in range(dice.randrange(5, 60)):
+        minute += dice.choice((0, 0, 1, 4, 12))
+        moment, number = at(minute, count % 60), dice.randrange(replicas)
+        pod = living.get(number)
+        if dice.random() < 0.08:
+            replicas, generation = dice.randrange(1, 6), generation + 1
+            turns.append(a_write(moment))
+        elif pod is None:
+            made = replace(
+                a_pod(number, dice.choice(("old", "new", "new", "new"))),
+                uid=f"pod-{number}-{count}",
+                created_at=moment,
+                ready_changed_at=moment,
+                ready=False,
+            )
+            living[number] = made
+            turns.append(PodTurn(moment, len(turns), made.uid, made))
+        elif dice.random() < 0.35:
+            turns.append(PodTurn(moment, len(turns), pod.uid, None))
+            del living[number]
+        else:
+            reason = dice.choice(("", "", "", "ImagePullBackOff", "Unschedulable"))
+            living[number] = replace(
+                pod,
+                ready=not reason and dice.random() < 0.8,
+                reason=reason,
+                ready_changed_at=moment,
+                terminating_at=moment if dice.random() < 0.1 else None,
+            )
+            turns.append(PodTurn(moment, len(turns), pod.uid, living[number]))
+    return sorted(turns, key=lambda turn: turn.at)
+
+
+def test_judging_only_where_something_may_have_become_of_it_says_the_same() -> None:
+    phases = Counter[str]()
+    for seed in range(1_000):
+        turns = at_random(random.Random(seed))
+        end = max(turn.at for turn in turns)
+        now = timestamp(parse_timestamp(end) + timedelta(minutes=seed % 40))
+        told = course(turns, now=now)
+        assert (told.phase, told.finished_at, told.stalled_at) == plainly(turns, now=now), seed
+        phases[told.phase] += 1
+    assert min(phases[name] for name in ("complete", "stalled", "progressing", "staged")) > 10
