@@ -1,7 +1,8 @@
 """One loop over log.db, the same in both modes: read, fold, and move on in one transaction.
 
 Exactly once: rows, Merkle frontier and position commit together, so a crash at any instant leaves a
-batch folded or not begun. The fold never reads a clock; "now" is the greatest record time so far.
+batch folded or not begun. The fold never reads a clock; "now" is the greatest record time so far,
+notes aside.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class Follower:
             document = self._take(record, cluster)
             if document is not None:
                 cluster = cluster or document.source.removeprefix("/clusters/")
-                now = max(now, document.time)
+                now = max(now, _seen_until(document))
         self._touched.now = now
         self._settle()
         pairs = zip(records, entries, strict=True)
@@ -176,6 +177,13 @@ class Follower:
             # Deletions are inferred in SQL, behind the cache of objects.
             self._observations.forget()
         self._touched.clear()
+
+
+def _seen_until(document: Document) -> str:
+    """Until when the cluster was seen. A note says nothing of that: what stood still in the
+    recording must not be taken for stuck because somebody spoke of it days later.
+    """
+    return "" if document.fact == "note" else document.time
 
 
 def _refuse_other_cluster(document: Document, cluster: str) -> None:

@@ -77,7 +77,7 @@ class Touched:
     """Digests of templates of which an original was sealed."""
 
     now: str = ""
-    """The greatest record time so far."""
+    """The greatest record time so far, notes aside."""
 
     def at(self, workload_uid: str, moment: str) -> None:
         """Something that happened to a workload at that time is news."""

@@ -2,15 +2,15 @@
 serves one.
 
 Imports nothing heavy: `history` has 100 ms. A file is opened read-only and never locked for long;
-each query is one short read transaction.
+each query is one short read transaction, unless several are asked for of one state.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,6 +36,9 @@ class LedgerReader(Protocol):
 
     def log_head(self) -> int | None:
         """The last position of the log behind the ledger; None where it is not at hand."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Within it all queries of a file see one state; a served ledger may go on meanwhile."""
 
 
 def open_reader(address: str, *, token: str = "", log: Path | None = None) -> LedgerReader:
@@ -100,6 +103,15 @@ class LocalReader:
             return None
         return -1 if head is None else int(head)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """As LedgerReader.snapshot."""
+        self._connection.execute("begin")
+        try:
+            yield
+        finally:
+            self._connection.rollback()
+
 
 class RemoteReader:
     """A ledger served by Datasette, over HTTP."""
@@ -130,6 +142,10 @@ class RemoteReader:
     def log_head(self) -> int | None:
         """As LedgerReader.log_head: a log is never served."""
         return None
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """As LedgerReader.snapshot."""
+        return nullcontext()
 
     def _page(self, name: str, asked: Mapping[str, str]) -> tuple[Rows, bool]:
         answer = self._get(name, asked)

@@ -24,9 +24,11 @@
 --   basis: on what evidence the actor rests: exact, strong, probable, claimed or unknown
 --   change_cause: the cause that belongs to this change; null when it is stale
 --   ticket: the ticket given with it, as claimed
+--   ticket_source: undo, annotation, or note: added later
 --   reason: the reason given with our undo
 --   workload_uid: the incarnation
 --   position: the record it was seen in
+--   change_id: what a report calls it
 select
   at,
   namespace,
@@ -40,27 +42,18 @@ select
   basis,
   change_cause,
   ticket,
+  ticket_source,
   reason,
   workload_uid,
-  position
+  position,
+  change_id
 from timeline
 where (:namespace = '' or namespace = :namespace)
   and (:name = '' or workload = :name)
   and (:since = '' or at >= :since)
   and (:until = '' or at < :until)
   and (:actor = '' or actor = :actor)
-  and (
-    :by = ''
-    or :by = case
-      when what = 'gap' then ''
-      when actor is null then 'unknown'
-      when basis = 'claimed' then 'claimed'
-      when actor like 'system:serviceaccount:kube-system:%' or actor like 'system:node:%' or actor like 'system:kube-%'
-        then 'kubernetes'
-      when actor like 'system:serviceaccount:%' then 'pipelines'
-      else 'people'
-    end
-  )
+  and (:by = '' or by = :by)
 order by
   at desc,
   position desc

@@ -31,6 +31,8 @@
 --   change_cause_stale: 1 when that cause was copied from an earlier change, null when unknown
 --   change_cause_state: none, fresh, late, stale or unverified
 --   ticket: the ticket given with our undo, with an annotation, or later with a note: as claimed
+--   ticket_source: undo, annotation, or note: added later
+--   approver: who is said to have approved it, in an annotation or later in a note
 --   reason: the reason given with our undo
 --   restorable: 1 when the full template can still be had
 --   restorable_why: from where: live, sealed or recorded; or why not
@@ -62,13 +64,9 @@ select
     else iif(rollouts.phase is null, 'unobserved', 'progressing')
   end as status,
   revisions.summary,
-  iif(revisions.trigger in ('platform', 'adopted', 'found', 'unseen'), null, authors.actor) as actor,
-  iif(revisions.trigger in ('platform', 'adopted', 'found', 'unseen'), null, authors.impersonated) as impersonated,
-  case
-    when revisions.trigger in ('platform', 'adopted', 'found', 'unseen') then 'unknown'
-    when authors.basis in ('exact', 'strong') and revisions.generation_from <> 'status' then 'probable'
-    else coalesce(authors.basis, 'unknown')
-  end as basis,
+  credits.actor,
+  credits.impersonated,
+  credits.basis,
   revisions.change_cause,
   case revisions.change_cause_state
     when 'stale' then 1
@@ -76,25 +74,9 @@ select
     else 0
   end as change_cause_stale,
   revisions.change_cause_state,
-  coalesce(
-    revisions.ticket,
-    (
-      select said.said
-      from said
-      where said.workload_uid = revisions.workload_uid
-        and said.role = 'ticket'
-        and (
-          said.generation = revisions.generation
-          and revisions.trigger not in ('platform', 'adopted', 'found', 'unseen')
-          or said.number = revisions.number
-          and said.revision_uid = revisions.revision_uid
-        )
-      order by
-        said.source,
-        said.position desc
-      limit 1
-    )
-  ) as ticket,
+  credits.ticket,
+  credits.ticket_source,
+  credits.approver,
   revisions.reason,
   revisions.restorable,
   revisions.restorable_why,
@@ -145,16 +127,16 @@ select
 from workloads
 cross join revisions
   on revisions.workload_uid = workloads.uid
+join credits
+  on credits.workload_uid = revisions.workload_uid
+  and credits.number = revisions.number
+  and credits.revision_uid = revisions.revision_uid
 left join rollouts
   on rollouts.workload_uid = revisions.workload_uid
   and rollouts.number = revisions.number
   and rollouts.revision_uid = revisions.revision_uid
 left join templates
   on templates.id = revisions.template_id
-left join authors
-  on authors.uid = revisions.workload_uid
-  and authors.what = 'write'
-  and authors.generation = revisions.generation
 where (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)
   and (:selector_uid = '' or workloads.uid = :selector_uid)

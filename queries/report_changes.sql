@@ -1,10 +1,12 @@
 -- title: Changes for a report
--- description: Every change of a period with what an auditor asks of it: when, what, who and how we know, its ticket,
---   how it went, and what came of it. Oldest first.
+-- description: Every change of a period with what an auditor asks of it: when, what, who and how we know, its ticket and
+--   approver, how it went, and what came of it. Oldest first.
 -- parameters:
 --   namespace: the namespace; empty for all
 --   since: at or after this time (RFC 3339); empty for any
 --   until: before this time; empty for any
+--   limit: at most this many rows; empty for all
+--   offset: leave out this many rows first; empty for none
 -- columns:
 --   change_id: stable id of the change
 --   namespace: the workload's namespace
@@ -21,12 +23,22 @@
 --   outcome: what became of the rollout
 --   actor: who did it
 --   impersonated: as whom
---   basis: on what evidence
+--   basis: on what evidence: exact, strong, probable, claimed or unknown
+--   actor_source: audit, stamp or manager: what that evidence is
+--   audit_id: the API server's id of the request
+--   requested_at: when the API server received the request
+--   response_code: how it answered
+--   addresses: where the request came from, JSON
+--   user_agent: the client, by its own word
 --   ticket: as claimed
+--   ticket_source: undo, annotation, or note: added later
 --   approver: as claimed
+--   approver_source: annotation, or note: added later
 --   reason: the reason given with our undo
 --   change_cause: the cause that belongs to it
+--   notes: what was added later, with who said it and when
 --   summary: what changed
+--   spec_fields: paths of the fields outside the template that changed
 --   images_before: what ran before
 --   images_after: what runs since
 --   template_before: the pod template before, JSON, redacted
@@ -35,15 +47,11 @@
 --   undo_of: the number it brought back
 --   undone_by: the number that took it back
 --   undone_after_s: seconds until then
---   gap: the recording gap it lies in; null when it was watched
+--   write_record: the record of the StatefulSet that first had it
 --   actor_record: the record that names the actor
 --   record: the record it was seen in
 select
-  coalesce(timeline.workload_uid, '') || '/' || coalesce(
-    timeline.label,
-    'g' || timeline.generation,
-    timeline.what || '/' || coalesce(timeline.position, '')
-  ) as change_id,
+  timeline.change_id,
   timeline.namespace,
   timeline.workload,
   timeline.workload_uid,
@@ -59,25 +67,43 @@ select
   timeline.actor,
   timeline.impersonated,
   timeline.basis,
+  timeline.actor_source,
+  actions.audit_id,
+  actions.received_at as requested_at,
+  actions.code as response_code,
+  actions.addresses,
+  actions.agent as user_agent,
   timeline.ticket,
-  (
-    select said.said
-    from said
-    where said.workload_uid = timeline.workload_uid
-      and said.role = 'approver'
-      and (
-        said.generation = timeline.generation
-        or said.number = timeline.number
-        and said.revision_uid = timeline.revision_uid
-      )
-    order by
-      said.source,
-      said.position desc
-    limit 1
-  ) as approver,
+  timeline.ticket_source,
+  timeline.approver,
+  timeline.approver_source,
   timeline.reason,
   timeline.change_cause,
+  (
+    select group_concat(said, '; ')
+    from (
+      select
+        notes.said_at || ' ' || notes.said_by || ':' || coalesce(' ticket ' || notes.ticket, '')
+          || coalesce(' approver ' || notes.approver, '') || coalesce(' ' || notes.message, '') as said
+      from notes
+      where notes.workload_uid = revisions.workload_uid
+        and notes.number = revisions.number
+        and notes.revision_uid = revisions.revision_uid
+      order by notes.position
+    )
+  ) as notes,
   timeline.summary,
+  (
+    select group_concat(field, '; ')
+    from (
+      select spec_changes.field
+      from spec_changes
+      where timeline.what = 'spec'
+        and spec_changes.workload_uid = timeline.workload_uid
+        and spec_changes.generation = timeline.generation
+      order by spec_changes.field
+    )
+  ) as spec_fields,
   before.images as images_before,
   templates.images as images_after,
   before.template as template_before,
@@ -93,18 +119,21 @@ select
           from revisions as undoing
           where undoing.workload_uid = timeline.workload_uid
             and undoing.number = rollouts.undone_by
+            and undoing.observed_at >= timeline.at
         )
       ) - julianday(timeline.at)
     ) * 86400,
     3
   ) as undone_after_s,
   (
-    select min(gaps.id)
-    from gaps
-    where gaps.kind in ('*', 'statefulsets', 'controllerrevisions')
-      and timeline.at > gaps.last_seen_at
-      and timeline.at <= coalesce(gaps.closed_at, '~')
-  ) as gap,
+    select min(set_states.position)
+    from objects
+    join set_states
+      on set_states.object_id = objects.id
+      and set_states.generation = timeline.generation
+    where objects.uid = timeline.workload_uid
+      and timeline.what <> 'imported'
+  ) as write_record,
   timeline.actor_position as actor_record,
   timeline.position as record
 from timeline
@@ -127,6 +156,9 @@ left join templates as before
     order by lower.position desc
     limit 1
   )
+left join actions
+  on actions.position = timeline.actor_position
+  and timeline.actor_source = 'audit'
 where timeline.what <> 'gap'
   and (:namespace = '' or timeline.namespace = :namespace)
   and (:since = '' or timeline.at >= :since)
@@ -134,4 +166,6 @@ where timeline.what <> 'gap'
 order by
   timeline.at,
   timeline.position,
-  change_id
+  timeline.change_id
+limit case when :limit = '' then -1 else cast(:limit as integer) end
+offset case when :offset = '' then 0 else cast(:offset as integer) end

@@ -20,7 +20,7 @@ EACH = ("revisions", "revision_states")
 FLEET = {"changes"}
 """Asks for a workload by name, yet reads one timeline of all."""
 PEOPLE_READ = 8
-GROUND = {"views/timeline"}
+GROUND = {"views/credits", "views/timeline"}
 """Views that questions stand on and nobody reads as they are."""
 
 

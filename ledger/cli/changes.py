@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ledger.cli.authors import who
+from ledger.authors import who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import Column, Screen, close, machine, now_fresh, reader_of
 from ledger.cli.times import moment

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ledger import render
-from ledger.cli.authors import UNKNOWN, who
+from ledger.authors import UNKNOWN, who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import (
     PHASES,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ledger import render
-from ledger.cli.authors import who
+from ledger.authors import who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import Screen, close, now_fresh, reader_of
 from ledger.reader import LedgerReader

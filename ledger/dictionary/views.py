@@ -53,6 +53,23 @@ VIEWS: dict[str, Entry] = {
             "position": "the record that says so",
         },
     ),
+    "credits": Entry(
+        "Who made each revision, and the ticket and approver that were given with it or later.",
+        {
+            "workload_uid": "the incarnation",
+            "number": "the revision number",
+            "revision_uid": "the ControllerRevision",
+            "actor": "who; empty where nobody is known, and where Kubernetes did it by itself",
+            "impersonated": "as whom",
+            "basis": "on what evidence: exact, strong, probable, claimed or unknown",
+            "actor_source": "audit, stamp or manager: what that evidence is",
+            "actor_position": "the record that says so",
+            "ticket": "the ticket given with it, as claimed",
+            "ticket_source": "undo, annotation, or note: added later",
+            "approver": "who is said to have approved it",
+            "approver_source": "annotation, or note: added later",
+        },
+    ),
     "actors": Entry(
         "Who changed things, how often, and how far that is proven.",
         {
@@ -95,6 +112,7 @@ VIEWS: dict[str, Entry] = {
     "timeline": Entry(
         "Everything that changed, with its author: what the questions about changes are asked of.",
         {
+            "change_id": "what reports call it; stays the same",
             "at": "when we saw it",
             "namespace": "the namespace",
             "workload": "the StatefulSet's name",
@@ -106,13 +124,19 @@ VIEWS: dict[str, Entry] = {
             "actor": "who did it",
             "impersonated": "as whom",
             "basis": "on what evidence: exact, strong, probable, claimed or unknown",
+            "actor_source": "audit, stamp or manager: what that evidence is",
             "actor_position": "the record that says so",
             "change_cause": "the change cause that goes with it",
-            "ticket": "the ticket given with it",
+            "ticket": "the ticket given with it, as claimed",
+            "ticket_source": "undo, annotation, or note: added later",
+            "approver": "who is said to have approved it",
+            "approver_source": "annotation, or note: added later",
             "reason": "the reason given with our undo",
             "workload_uid": "the incarnation",
             "revision_uid": "the ControllerRevision",
             "position": "the record it was seen in",
+            "by": "people, pipelines (service accounts), kubernetes (its own controllers), claimed"
+            " or unknown",
         },
     ),
     "open_rollouts": Entry(

@@ -1,252 +1,305 @@
 -- title: timeline
 -- description: Everything that changed, with its author: what the questions about changes are asked of.
 select
-  revisions.observed_at as at,
-  workloads.namespace,
-  workloads.name as workload,
-  revisions.trigger as what,
-  revisions.number,
-  revisions.label,
-  revisions.generation,
-  revisions.summary,
-  case when revisions.trigger not in ('platform', 'adopted') then authors.actor end as actor,
-  case when revisions.trigger not in ('platform', 'adopted') then authors.impersonated end
-    as impersonated,
+  told.*,
   case
-    when revisions.trigger in ('platform', 'adopted') then 'unknown'
-    when authors.basis in ('exact', 'strong') and revisions.generation_from <> 'status'
-      then 'probable'
-    else coalesce(authors.basis, 'unknown')
-  end as basis,
-  authors.position as actor_position,
-  case
-    when revisions.change_cause_state in ('fresh', 'late') then revisions.change_cause
-  end as change_cause,
-  coalesce(
-    revisions.ticket,
-    (
-      select said.said
-      from said
-      where said.workload_uid = revisions.workload_uid
-        and said.role = 'ticket'
-        and (
-          said.generation = revisions.generation
-          and revisions.trigger not in ('platform', 'adopted')
-          or said.number = revisions.number
-          and said.revision_uid = revisions.revision_uid
-        )
-      order by
-        said.source,
-        said.position desc
-      limit 1
-    )
-  ) as ticket,
-  revisions.reason,
-  revisions.workload_uid,
-  revisions.revision_uid,
-  revisions.position
-from revisions
-join workloads
-  on workloads.uid = revisions.workload_uid
-left join authors
-  on authors.uid = revisions.workload_uid
-  and authors.what = 'write'
-  and authors.generation = revisions.generation
-where revisions.trigger not in ('found', 'unseen')
-union all
-select
-  spec_changes.observed_at,
-  workloads.namespace,
-  workloads.name,
-  'spec',
-  null,
-  null,
-  spec_changes.generation,
-  group_concat(spec_changes.summary, ', '),
-  authors.actor,
-  authors.impersonated,
-  coalesce(authors.basis, 'unknown'),
-  authors.position,
-  null,
-  (
-    select said.said
-    from said
-    where said.workload_uid = spec_changes.workload_uid
-      and said.generation = spec_changes.generation
-      and said.role = 'ticket'
-  ),
-  null,
-  spec_changes.workload_uid,
-  '',
-  spec_changes.position
-from spec_changes
-join workloads
-  on workloads.uid = spec_changes.workload_uid
-left join authors
-  on authors.uid = spec_changes.workload_uid
-  and authors.what = 'write'
-  and authors.generation = spec_changes.generation
-group by
-  spec_changes.workload_uid,
-  spec_changes.generation
-union all
-select
-  workloads.deleted_at,
-  workloads.namespace,
-  workloads.name,
-  'deleted',
-  null,
-  null,
-  null,
-  case workloads.deleted_how
-    when 'observed' then 'the StatefulSet was deleted'
-    else 'the StatefulSet was deleted after ' || coalesce(workloads.deleted_after, 'its creation')
-  end,
-  authors.actor,
-  authors.impersonated,
-  coalesce(authors.basis, 'unknown'),
-  authors.position,
-  null,
-  null,
-  null,
-  workloads.uid,
-  '',
-  null
-from workloads
-left join authors
-  on authors.uid = workloads.uid
-  and authors.what = 'deletion'
-where workloads.deleted_at is not null
-union all
-select
-  coalesce(terminations.observed_at, objects.deleted_at),
-  pod_runs.namespace,
-  coalesce(workloads.name, ''),
-  iif(actions.subresource = 'eviction', 'pod evicted', 'pod deleted'),
-  null,
-  null,
-  null,
-  'pod ' || pod_runs.name,
-  attributions.actor,
-  attributions.impersonated,
-  attributions.basis,
-  attributions.position,
-  null,
-  null,
-  null,
-  pod_runs.workload_uid,
-  '',
-  terminations.position
-from attributions
-join objects
-  on objects.id = attributions.object_id
-join pod_runs
-  on pod_runs.object_id = attributions.object_id
-left join terminations
-  on terminations.object_id = attributions.object_id
-join actions
-  on actions.position = attributions.position
-left join workloads
-  on workloads.uid = pod_runs.workload_uid
-where attributions.what = 'deletion'
-  and attributions.best = 1
-  and attributions.by_controller = 0
-union all
-select
-  coalesce(terminations.observed_at, objects.deleted_at),
-  claims.namespace,
-  coalesce(claims.workload, ''),
-  'claim deleted',
-  null,
-  null,
-  null,
-  'claim ' || claims.name,
-  attributions.actor,
-  attributions.impersonated,
-  attributions.basis,
-  attributions.position,
-  null,
-  null,
-  null,
-  claims.workload_uid,
-  '',
-  terminations.position
-from attributions
-join objects
-  on objects.id = attributions.object_id
-join claims
-  on claims.object_id = attributions.object_id
-left join terminations
-  on terminations.object_id = attributions.object_id
-where attributions.what = 'deletion'
-  and attributions.best = 1
-  and attributions.by_controller = 0
-union all
-select
-  gaps.opened_at,
-  case gaps.scope when '*' then '' else gaps.scope end,
-  '',
-  'gap',
-  null,
-  null,
-  null,
-  gap_stories.story,
-  null,
-  null,
-  'unknown',
-  null,
-  null,
-  null,
-  null,
-  null,
-  '',
-  gaps.position
-from gaps
-join gap_stories
-  on gap_stories.id = gaps.id
-union all
-select
-  told.received_at,
-  told.namespace,
-  told.name,
-  'imported',
-  null,
-  null,
-  told.generation,
-  told.verb || iif(told.subresource = '', '', ' ' || told.subresource) || ' of a time that nobody watched',
-  told.user,
-  told.impersonated,
-  iif(told.code = 201, 'exact', 'probable'),
-  told.position,
-  null,
-  null,
-  null,
-  told.uid,
-  '',
-  told.position
+    when what = 'gap' then ''
+    when actor is null then 'unknown'
+    when basis = 'claimed' then 'claimed'
+    when actor like 'system:serviceaccount:kube-system:%' or actor like 'system:node:%' or actor like 'system:kube-%'
+      then 'kubernetes'
+    when actor like 'system:serviceaccount:%' then 'pipelines'
+    else 'people'
+  end as by
 from (
   select
-    actions.*,
-    lag(generation) over (
-      partition by uid
+    revisions.workload_uid || '/' || revisions.number || '/' || revisions.revision_uid as change_id,
+    revisions.observed_at as at,
+    workloads.namespace,
+    workloads.name as workload,
+    revisions.trigger as what,
+    revisions.number,
+    revisions.label,
+    revisions.generation,
+    revisions.summary,
+    credits.actor,
+    credits.impersonated,
+    credits.basis,
+    credits.actor_source,
+    credits.actor_position,
+    case
+      when revisions.change_cause_state in ('fresh', 'late') then revisions.change_cause
+    end as change_cause,
+    credits.ticket,
+    credits.ticket_source,
+    credits.approver,
+    credits.approver_source,
+    revisions.reason,
+    revisions.workload_uid,
+    revisions.revision_uid,
+    revisions.position
+  from revisions
+  join workloads
+    on workloads.uid = revisions.workload_uid
+  join credits
+    on credits.workload_uid = revisions.workload_uid
+    and credits.number = revisions.number
+    and credits.revision_uid = revisions.revision_uid
+  where revisions.trigger not in ('found', 'unseen')
+  union all
+  select
+    written.workload_uid || '/g' || written.generation,
+    written.observed_at,
+    workloads.namespace,
+    workloads.name,
+    'spec',
+    null,
+    null,
+    written.generation,
+    written.summary,
+    attributions.actor,
+    attributions.impersonated,
+    coalesce(attributions.basis, 'unknown'),
+    attributions.source,
+    attributions.position,
+    null,
+    tickets.said,
+    iif(tickets.said is null, null, 'annotation'),
+    approvers.said,
+    iif(approvers.said is null, null, 'annotation'),
+    null,
+    written.workload_uid,
+    '',
+    written.position
+  from (
+    select
+      workload_uid,
+      generation,
+      min(observed_at) as observed_at,
+      min(position) as position,
+      group_concat(summary, ', ') as summary
+    from (
+      select *
+      from spec_changes
       order by
-        received_at,
-        position
-    ) as generation_before
-  from actions
-  where imported <> ''
-    and kind = 'statefulsets'
-    and dry_run = 0
-    and code between 200 and 299
+        workload_uid,
+        generation,
+        field
+    )
+    group by
+      workload_uid,
+      generation
+  ) as written
+  join workloads
+    on workloads.uid = written.workload_uid
+  left join objects
+    on objects.uid = written.workload_uid
+  left join attributions
+    on attributions.object_id = objects.id
+    and attributions.what = 'write'
+    and attributions.generation = written.generation
+    and attributions.best = 1
+  left join statements as tickets
+    on tickets.object_id = objects.id
+    and tickets.generation = written.generation
+    and tickets.role = 'ticket'
+  left join statements as approvers
+    on approvers.object_id = objects.id
+    and approvers.generation = written.generation
+    and approvers.role = 'approver'
+  union all
+  select
+    workloads.uid || '/deleted',
+    workloads.deleted_at,
+    workloads.namespace,
+    workloads.name,
+    'deleted',
+    null,
+    null,
+    null,
+    case workloads.deleted_how
+      when 'observed' then 'the StatefulSet was deleted'
+      else 'the StatefulSet was deleted after ' || coalesce(workloads.deleted_after, 'its creation')
+    end,
+    attributions.actor,
+    attributions.impersonated,
+    coalesce(attributions.basis, 'unknown'),
+    attributions.source,
+    attributions.position,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    workloads.uid,
+    '',
+    (
+      select min(observations.position)
+      from observations
+      where observations.object_id = objects.id
+        and observations.resource_version = objects.deleted_version
+        and observations.fact = 'deleted'
+    )
+  from workloads
+  left join objects
+    on objects.uid = workloads.uid
+  left join attributions
+    on attributions.object_id = objects.id
+    and attributions.what = 'deletion'
+    and attributions.best = 1
+  where workloads.deleted_at is not null
+  union all
+  select
+    pod_runs.uid || '/deleted',
+    coalesce(terminations.observed_at, objects.deleted_at),
+    pod_runs.namespace,
+    coalesce(workloads.name, ''),
+    iif(actions.subresource = 'eviction', 'pod evicted', 'pod deleted'),
+    null,
+    null,
+    null,
+    'pod ' || pod_runs.name,
+    attributions.actor,
+    attributions.impersonated,
+    attributions.basis,
+    attributions.source,
+    attributions.position,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    pod_runs.workload_uid,
+    '',
+    terminations.position
+  from attributions
+  join objects
+    on objects.id = attributions.object_id
+  join pod_runs
+    on pod_runs.object_id = attributions.object_id
+  left join terminations
+    on terminations.object_id = attributions.object_id
+  join actions
+    on actions.position = attributions.position
+  left join workloads
+    on workloads.uid = pod_runs.workload_uid
+  where attributions.what = 'deletion'
+    and attributions.best = 1
+    and attributions.by_controller = 0
+  union all
+  select
+    claims.uid || '/deleted',
+    coalesce(terminations.observed_at, objects.deleted_at),
+    claims.namespace,
+    coalesce(claims.workload, ''),
+    'claim deleted',
+    null,
+    null,
+    null,
+    'claim ' || claims.name,
+    attributions.actor,
+    attributions.impersonated,
+    attributions.basis,
+    attributions.source,
+    attributions.position,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    claims.workload_uid,
+    '',
+    terminations.position
+  from attributions
+  join objects
+    on objects.id = attributions.object_id
+  join claims
+    on claims.object_id = attributions.object_id
+  left join terminations
+    on terminations.object_id = attributions.object_id
+  where attributions.what = 'deletion'
+    and attributions.best = 1
+    and attributions.by_controller = 0
+  union all
+  select
+    'gap/' || gaps.id,
+    gaps.opened_at,
+    case gaps.scope when '*' then '' else gaps.scope end,
+    '',
+    'gap',
+    null,
+    null,
+    null,
+    gap_stories.story,
+    null,
+    null,
+    'unknown',
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    '',
+    gaps.position
+  from gaps
+  join gap_stories
+    on gap_stories.id = gaps.id
+  union all
+  select
+    'audit/' || asked.audit_id,
+    asked.received_at,
+    asked.namespace,
+    asked.name,
+    'imported',
+    null,
+    null,
+    asked.generation,
+    asked.verb || iif(asked.subresource = '', '', ' ' || asked.subresource) || ' of a time that nobody watched',
+    asked.user,
+    asked.impersonated,
+    iif(asked.code = 201, 'exact', 'probable'),
+    'audit',
+    asked.position,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    asked.uid,
+    '',
+    asked.position
+  from (
+    select
+      actions.*,
+      lag(generation) over (
+        partition by uid
+        order by
+          received_at,
+          position
+      ) as generation_before
+    from actions
+    where imported <> ''
+      and kind = 'statefulsets'
+      and dry_run = 0
+      and code between 200 and 299
+  ) as asked
+  where (
+      asked.verb = 'delete'
+      or asked.code = 201
+      or asked.subresource = 'scale'
+      or asked.generation > asked.generation_before
+    )
+    and not exists (
+      select 1
+      from attributions
+      where attributions.position = asked.position
+    )
 ) as told
-where (
-    told.verb = 'delete'
-    or told.code = 201
-    or told.subresource = 'scale'
-    or told.generation > told.generation_before
-  )
-  and not exists (
-    select 1
-    from attributions
-    where attributions.position = told.position
-  )
