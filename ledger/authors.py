@@ -1,4 +1,4 @@
-"""How an author is named in a table: never more surely than the evidence is."""
+"""How an author is named, never more surely than the evidence is, and what was given as ticket."""
 
 from __future__ import annotations
 
@@ -22,9 +22,22 @@ def who(row: Mapping[str, Any]) -> str:
     return {"claimed": f"({name})", "probable": f"{name}?"}.get(str(row["basis"]), name)
 
 
+def ticket_of(row: Mapping[str, Any]) -> str:
+    """`CHG-7` as it was given with the change, `CHG-7 (later)` as a note added it, else `-`."""
+    if not row["ticket"]:
+        return "-"
+    return f"{row['ticket']} (later)" if row.get("ticket_source") == "note" else str(row["ticket"])
+
+
 def short(user: str) -> str:
     """`sa:ci/deployer` for `system:serviceaccount:ci:deployer`."""
     if not user.startswith(ACCOUNT):
         return user
     namespace, _, name = user.removeprefix(ACCOUNT).partition(":")
     return f"sa:{namespace}/{name}"
+
+
+def full(user: str) -> str:
+    """The user that `short` shortened."""
+    namespace, slash, name = user.removeprefix("sa:").partition("/")
+    return f"{ACCOUNT}{namespace}:{name}" if user.startswith("sa:") and slash else user

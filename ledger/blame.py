@@ -30,6 +30,8 @@ class Setting:
 
     new: str | None
     change_cause: str | None
+    author: Mapping[str, Any]
+    """`actor`, `impersonated` and `basis`."""
 
     def row(self) -> dict[str, Any]:
         """As it stands in machine formats."""
@@ -41,13 +43,13 @@ class Setting:
             "trigger": self.trigger,
             "old": self.old,
             "new": self.new,
-            "actor": None,
-            "basis": "unknown",
+            **self.author,
             "change_cause": self.change_cause,
         }
 
 
-COLUMNS = tuple(Setting("", None, None, "", "", None, None, None).row())
+NOBODY = {"actor": None, "impersonated": None, "basis": "unknown"}
+COLUMNS = tuple(Setting("", None, None, "", "", None, None, None, NOBODY).row())
 
 
 def settings_of(reader: LedgerReader, workload: Mapping[str, Any]) -> list[Setting]:
@@ -132,6 +134,7 @@ def _of_templates(reader: LedgerReader, workload: Mapping[str, Any]) -> list[Set
                     old=_text(old) if field in before else None,
                     new=_text(new) if field in after else None,
                     change_cause=row["change_cause"] if fresh else None,
+                    author=_author(row),
                 )
             )
         before = after
@@ -159,7 +162,12 @@ def _of_spec(reader: LedgerReader, workload: Mapping[str, Any]) -> list[Setting]
 def _spec_setting(
     row: Mapping[str, Any], field: str, old: str | None, new: str | None, trigger: str
 ) -> Setting:
-    return Setting(field, None, row["generation"], row["observed_at"], trigger, old, new, None)
+    at, author = row["observed_at"], _author(row)
+    return Setting(field, None, row["generation"], at, trigger, old, new, None, author)
+
+
+def _author(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in NOBODY}
 
 
 def _text(value: Any) -> str:

@@ -14,6 +14,8 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
 
+from ledger.authors import short, who
+
 GLYPHS = {
     "complete": "✓",
     "superseded": "~",
@@ -51,6 +53,7 @@ NUMBERS = (
     "written_for",
 )
 REFERENCES = {"template_id": "templates", "object_id": "objects", "instance_id": "instances"}
+ACTORS = ("actor", "user", "impersonated")
 WORDS = ("summary", "change_cause", "reason")
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -83,6 +86,8 @@ def cell(value: Any, column: str, known: Known, page: Page) -> Markup | None:
         return _uid(value, column, page)
     if column == "workload" or (column == "label" and known("history_limit") is not None):
         return _workload(value, known, page)
+    if column in ACTORS:
+        return _actor(value, column, known, page)
     if column in WORDS:
         return _words(value, column, known)
     if column in DIGESTS:
@@ -159,6 +164,15 @@ def _named(workload: Any, known: Known) -> tuple[str, str, bool]:
         namespace, _, name = label.partition("/")
         return namespace, name, not tilde
     return str(known("namespace") or ""), workload if known("namespace") else "", True
+
+
+def _actor(value: str, column: str, known: Known, page: Page) -> Markup:
+    """Short, as the command line has it; whoever wants all of it points at it."""
+    if column == "impersonated":
+        return Markup('<span title="{}">{}</span>').format(value, short(value))
+    told = who({"actor": value} | {name: known(name) for name in ("impersonated", "basis")})
+    link = Markup('<a title="{}" href="{}?{}">{}</a>')
+    return link.format(value, page("changes"), urlencode({"actor": value}), told)
 
 
 def _words(value: str, column: str, known: Known) -> Markup:

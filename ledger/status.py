@@ -27,8 +27,8 @@ Bodies = Callable[[Position], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a StatefulSet stands: its row (queries/status_set.sql), its status, the pods it controls
-    and the verdict on them, `at` the time it is judged at.
+    """How a StatefulSet stands: its row (queries/status_set.sql) with the rollout's author, its
+    status, the pods it controls and the verdict on them, `at` the time it is judged at.
     """
 
     row: Mapping[str, Any]
@@ -121,9 +121,10 @@ def _judged(reader: LedgerReader, row: Mapping[str, Any], seen: _Seen) -> Standi
     told = verdict(seen.status, seen.pods, _absences(reader, row, seen), now=seen.at)
     known = reader.query("rollout_history", {"workload_uid": str(row["workload_uid"])})
     numbers = {str(each["revision_name"]): int(each["number"]) for each in reversed(known)}
+    shown = dict(row) | _author(known, row["number"], seen.status)
     usual = reader.query("rollout_times", {"namespace": row["namespace"], "name": row["name"]})
     return Standing(
-        row, seen.status, seen.pods, told, seen.at, numbers, usual[0] if usual else None
+        shown, seen.status, seen.pods, told, seen.at, numbers, usual[0] if usual else None
     )
 
 
@@ -142,6 +143,16 @@ def _absences(reader: LedgerReader, row: Mapping[str, Any], seen: _Seen) -> Abse
         else:
             gone[str(each["name"])] = str(each["at"])
     return Absences(str(row["name"]), seen.refusals, since, gone)
+
+
+def _author(
+    known: Sequence[Mapping[str, Any]], number: int | None, status: SetStatus
+) -> dict[str, Any]:
+    """Who caused the rollout, as queries/rollout_history.sql tells it."""
+    for each in known:
+        if each["number"] == number and each["revision_name"] == status.update_revision:
+            return {name: each[name] for name in ("actor", "impersonated", "basis")}
+    return {"actor": None, "impersonated": None, "basis": "unknown"}
 
 
 def _row(reader: LedgerReader, workload_uid: str) -> dict[str, Any]:

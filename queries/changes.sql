@@ -6,7 +6,7 @@
 --   name: the StatefulSet's name; empty for all
 --   since: at or after this time (RFC 3339); empty for any
 --   until: before this time; empty for any
---   actor: only what this user did; empty for all
+--   actor: only what this user did, or was done as them; empty for all
 --   by: people, pipelines (service accounts), kubernetes (its own controllers), claimed (by a field manager's name
 --     alone) or unknown; empty for all
 --   limit: at most this many rows; empty for all
@@ -52,7 +52,7 @@ where (:namespace = '' or namespace = :namespace)
   and (:name = '' or workload = :name)
   and (:since = '' or at >= :since)
   and (:until = '' or at < :until)
-  and (:actor = '' or actor = :actor)
+  and (:actor = '' or :actor in (actor, impersonated))
   and (:by = '' or by = :by)
 order by
   at desc,

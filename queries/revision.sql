@@ -17,6 +17,13 @@
 --   summary: what changed
 --   status: what became of the rollout
 --   observed_at: when it was first seen
+--   actor: who did it, where known
+--   impersonated: as whom, where the actor took another's name
+--   basis: on what evidence the actor rests: exact, strong, probable, claimed or unknown
+--   ticket: the ticket given with it or, later, in a note
+--   ticket_source: undo, annotation, or note: added later
+--   approver: who is said to have approved it
+--   approver_source: annotation, or note: added later
 --   change_cause: its cause
 --   change_cause_state: how far the cause can be believed
 --   template: the pod template, JSON, redacted
@@ -27,6 +34,7 @@
 --   pruned_at: when it was no longer to be found in the cluster
 --   pruned_why: why
 --   generation: the StatefulSet generation that caused it
+--   write_position: the first record of the StatefulSet that has this generation
 --   position: the record it was first seen in
 select
   revisions.number,
@@ -39,6 +47,13 @@ select
   revisions.summary,
   coalesce(rollouts.phase, 'unobserved') as status,
   revisions.observed_at,
+  credits.actor,
+  credits.impersonated,
+  credits.basis,
+  credits.ticket,
+  credits.ticket_source,
+  credits.approver,
+  credits.approver_source,
   revisions.change_cause,
   revisions.change_cause_state,
   templates.template,
@@ -49,10 +64,22 @@ select
   revisions.pruned_at,
   revisions.pruned_why,
   revisions.generation,
+  (
+    select min(set_states.position)
+    from objects
+    join set_states
+      on set_states.object_id = objects.id
+      and set_states.generation = revisions.generation
+    where objects.uid = revisions.workload_uid
+  ) as write_position,
   revisions.position
 from revisions
 join workloads
   on workloads.uid = revisions.workload_uid
+join credits
+  on credits.workload_uid = revisions.workload_uid
+  and credits.number = revisions.number
+  and credits.revision_uid = revisions.revision_uid
 left join rollouts
   on rollouts.workload_uid = revisions.workload_uid
   and rollouts.number = revisions.number

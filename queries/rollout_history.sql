@@ -22,6 +22,9 @@
 --   phase: what it is doing, or what became of it
 --   trigger: why the revision came to be
 --   summary: what it changed
+--   actor: who did it, where known
+--   impersonated: as whom, where the actor took another's name
+--   basis: on what evidence the actor rests: exact, strong, probable, claimed or unknown
 --   started_at: when its spec write was seen; null when nobody saw it
 --   stalled_at: when it was first stuck; null when it never was
 --   finished_at: when every pod was available on it
@@ -50,6 +53,9 @@ select
   rollouts.phase,
   revisions.trigger,
   revisions.summary,
+  credits.actor,
+  credits.impersonated,
+  credits.basis,
   rollouts.started_at,
   rollouts.stalled_at,
   rollouts.finished_at,
@@ -81,6 +87,10 @@ cross join revisions
   on revisions.workload_uid = rollouts.workload_uid
   and revisions.number = rollouts.number
   and revisions.revision_uid = rollouts.revision_uid
+cross join credits
+  on credits.workload_uid = rollouts.workload_uid
+  and credits.number = rollouts.number
+  and credits.revision_uid = rollouts.revision_uid
 where (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)
   and (:workload_uid = '' or workloads.uid = :workload_uid)

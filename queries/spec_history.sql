@@ -34,19 +34,22 @@ select
   spec_changes.summary,
   spec_changes.old,
   spec_changes.new,
-  authors.actor,
-  authors.impersonated,
-  coalesce(authors.basis, 'unknown') as basis,
+  attributions.actor,
+  nullif(attributions.impersonated, '') as impersonated,
+  coalesce(attributions.basis, 'unknown') as basis,
   spec_changes.after_generation,
   spec_changes.workload_uid,
   spec_changes.position
 from workloads
 cross join spec_changes
   on spec_changes.workload_uid = workloads.uid
-left join authors
-  on authors.uid = spec_changes.workload_uid
-  and authors.what = 'write'
-  and authors.generation = spec_changes.generation
+left join objects
+  on objects.uid = spec_changes.workload_uid
+left join attributions
+  on attributions.object_id = objects.id
+  and attributions.what = 'write'
+  and attributions.generation = spec_changes.generation
+  and attributions.best = 1
 where (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)
   and (:workload_uid = '' or workloads.uid = :workload_uid)

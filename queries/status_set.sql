@@ -33,7 +33,6 @@
 --   started_at: when its spec write was seen
 --   stalled_at: when it was first stuck
 --   finished_at: when it was complete
---   actor: who did it, where known
 --   now: the newest record time
 select
   workloads.namespace,
@@ -66,7 +65,6 @@ select
   rollouts.started_at,
   rollouts.stalled_at,
   rollouts.finished_at,
-  null as actor,
   progress.now
 from workloads
 join progress

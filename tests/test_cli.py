@@ -45,7 +45,7 @@ def test_a_piped_history_is_plain_columns_with_nothing_cut(ledger: str) -> None:
     lines = ran("history", "sts/web", "-n", "shop", "--ledger", ledger).splitlines()
     assert lines[0].startswith("statefulset.apps/web   namespace shop   12 revisions, 7 of them")
     assert lines[1].split() == [
-        "REV", "AGE", "STATUS", "TOOK", "TRIGGER", "BY", "CHANGE", "CHANGE-CAUSE",
+        "REV", "AGE", "STATUS", "TOOK", "TRIGGER", "BY", "CHANGE", "TICKET", "CHANGE-CAUSE",
     ]  # fmt: skip
     assert [line.split()[0] for line in lines[2:14]] == [str(n) for n in range(12, 0, -1)]
     assert "undo to 5" in lines[7]

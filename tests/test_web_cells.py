@@ -31,6 +31,9 @@ COLUMNS = [
     "summary",
     "change_cause",
     "reason",
+    "actor",
+    "user",
+    "impersonated",
     "digest",
     "template",
     "labels",
@@ -80,6 +83,20 @@ def test_a_state_has_a_sign_and_a_word() -> None:
     )
     assert "✗" in shown("stalled", "phase")
     assert shown("fresh", "status") == '<span class="rl-state rl-fresh">fresh</span>'
+
+
+def test_an_actor_is_short_and_links_to_what_they_changed() -> None:
+    deployer = "system:serviceaccount:ci:deployer"
+    assert shown(deployer, "actor", {"basis": "exact"}) == (
+        f'<a title="{deployer}" '
+        'href="/ledger/changes?actor=system%3Aserviceaccount%3Aci%3Adeployer">sa:ci/deployer</a>'
+    )
+    assert shown(deployer, "user").endswith(">sa:ci/deployer</a>")
+    assert shown("bob", "actor", {"basis": "probable"}).endswith(">bob?</a>")
+    assert shown("kubectl", "actor", {"basis": "claimed"}).endswith(">(kubectl)</a>")
+    told = shown("admin", "actor", {"basis": "exact", "impersonated": "alice"})
+    assert told.endswith(">admin as alice</a>")
+    assert shown(deployer, "impersonated") == f'<span title="{deployer}">sa:ci/deployer</span>'
 
 
 def test_a_workload_links_to_its_history() -> None:

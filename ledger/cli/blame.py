@@ -6,6 +6,7 @@ import json
 
 import click
 
+from ledger.authors import who
 from ledger.blame import COLUMNS as FIELDS
 from ledger.blame import Setting, blame
 from ledger.cli.options import installation, output_options, scope_options
@@ -74,7 +75,7 @@ def command(
     screen = Screen.of(color)
     rows = [_cells(each) for each in told]
     if screen.is_terminal and screen.width < NARROW:
-        rows = [[rev, why, f"{field}: {value} · {at}"] for field, rev, at, why, _, value in rows]
+        rows = [[rev, why, f"{f}: {value} · {at} by {by}"] for f, rev, at, why, by, value in rows]
         screen.table(NARROW_COLUMNS, rows, headers=not no_headers)
     else:
         screen.table(COLUMNS, rows, headers=not no_headers)
@@ -95,7 +96,7 @@ def _cells(each: Setting) -> list[str]:
         f"g{each.generation}" if each.number is None else str(each.number),
         instant(each.at),
         each.trigger,
-        "unknown",
+        who(each.author),
         f"{_shown(each.old)} → {_shown(each.new)}",
     ]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from ledger.authors import who
+from ledger.authors import UNKNOWN, full, ticket_of, who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import Column, Screen, close, machine, now_fresh, reader_of
 from ledger.cli.times import moment
@@ -24,6 +25,9 @@ COLUMNS = (
     Column("BY"),
     Column("CHANGE"),
 )
+NARROW_COLUMNS = (COLUMNS[0], COLUMNS[2], COLUMNS[3], COLUMNS[6])
+"""On a narrow terminal the name is whole, and who did it shares the last column, which may wrap."""
+
 WIDE = (Column("BASIS"), Column("TICKET"), Column("CHANGE-CAUSE"))
 BY = ("people", "pipelines", "kubernetes", "claimed", "unknown")
 
@@ -37,7 +41,9 @@ BY = ("people", "pipelines", "kubernetes", "claimed", "unknown")
 @click.option(
     "--limit", type=click.IntRange(min=0), default=0, metavar="N", help="Only the newest N."
 )
-@click.option("--actor", default="", metavar="USER", help="Only what this user did.")
+@click.option(
+    "--actor", default="", metavar="USER", help="Only what this user did, or was done as them."
+)
 @click.option("--by", default="", type=click.Choice(("", *BY)), help="Only what these did.")
 @installation
 @click.pass_context
@@ -68,7 +74,7 @@ def changes(
     """
     reader = reader_of(settings)
     scope = Scope("" if all_namespaces else namespace, selector)
-    asked = {"since": moment(since), "until": moment(until), "actor": actor, "by": by}
+    asked = {"since": moment(since), "until": moment(until), "actor": full(actor), "by": by}
     items = _items(reader, target, scope, asked)
     items = items[:limit] if limit else items
     freshness = now_fresh(reader)
@@ -76,9 +82,11 @@ def changes(
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     screen = Screen.of(color)
     is_wide = output == "wide"
-    columns = (*COLUMNS[:-1], *WIDE, COLUMNS[-1]) if is_wide else COLUMNS
+    columns: Sequence[Column] = (*COLUMNS[:-1], *WIDE, COLUMNS[-1]) if is_wide else COLUMNS
     if items:
         rows = [_cells(item, wide=is_wide) for item in items]
+        if not is_wide and not screen.fits(columns, rows):
+            columns, rows = NARROW_COLUMNS, [_narrowed(cells) for cells in rows]
         screen.table(columns, rows, headers=not no_headers)
     else:
         click.echo("No changes recorded.", err=True)
@@ -96,7 +104,7 @@ def _items(
 
 
 def _cells(item: dict[str, Any], *, wide: bool) -> list[str]:
-    more = [item["basis"], item["ticket"] or "-", item["change_cause"] or "-"] if wide else []
+    more = [item["basis"], ticket_of(item), item["change_cause"] or "-"] if wide else []
     return [
         str(item["at"])[:19] + "Z",
         item["namespace"] or "*",
@@ -107,6 +115,13 @@ def _cells(item: dict[str, Any], *, wide: bool) -> list[str]:
         *more,
         item["summary"] or "-",
     ]
+
+
+def _narrowed(cells: list[str]) -> list[str]:
+    at, namespace, name, what, which, actor, change = cells
+    known = [] if actor == UNKNOWN else [f"by {actor}"]
+    place = f"{namespace}/{name}" if name != "-" else namespace
+    return [at, place, f"{what} {which}".removesuffix(" -"), " · ".join([change, *known])]
 
 
 def _which(item: dict[str, Any]) -> str:

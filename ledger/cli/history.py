@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ledger import render
-from ledger.authors import UNKNOWN, who
+from ledger.authors import UNKNOWN, ticket_of, who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import (
     PHASES,
@@ -38,12 +38,15 @@ COLUMNS = (
     Column("TRIGGER"),
     Column("BY"),
     Column("CHANGE"),
+    Column("TICKET"),
     Column("CHANGE-CAUSE"),
 )
-NARROW = 130
-"""On a narrower terminal the change and its cause share the last column, which may wrap."""
+NARROWER = (*COLUMNS[:3], COLUMNS[4], COLUMNS[5], Column("CHANGE"))
+"""On a narrow terminal the ticket and the cause share the last column, which may wrap."""
 
-NARROW_COLUMNS = (*COLUMNS[:3], COLUMNS[4], Column("CHANGE"))
+NARROWEST = (*COLUMNS[:3], COLUMNS[4], Column("CHANGE"))
+"""On a narrower one who did it does as well."""
+
 WIDE = tuple(Column(name) for name in ("BASIS", "NAME", "GONE", "ORIGINAL", "OBSERVED"))
 
 
@@ -160,10 +163,12 @@ def _print_all(
 def _print(screen: Screen, each: WorkloadHistory, *, wide: bool, headers: bool) -> None:
     if headers:
         screen.text(_title(each), style="title")
-    columns: Sequence[Column] = (*COLUMNS[:-1], *WIDE, COLUMNS[-1]) if wide else COLUMNS
+    columns: Sequence[Column] = (*COLUMNS[:-2], *WIDE, *COLUMNS[-2:]) if wide else COLUMNS
     rows = [_cells(row, screen, wide=wide) for row in collapse(each.rows)]
-    if screen.is_terminal and screen.width < NARROW and not wide:
-        columns, rows = NARROW_COLUMNS, [_narrowed(cells) for cells in rows]
+    if not wide and not screen.fits(columns, rows):
+        columns, rows = NARROWER, [_narrower(cells) for cells in rows]
+        if not screen.fits(columns, rows):
+            columns, rows = NARROWEST, [_narrowest(cells) for cells in rows]
     screen.table(columns, rows, headers=headers)
     if screen.is_terminal and headers:
         _print_next(screen, each)
@@ -218,14 +223,18 @@ def _cells(row: Mapping[str, Any], screen: Screen, *, wide: bool) -> list[str]:
     if wide:
         cells += [row["basis"], row["name"] or "-", row["pruned_why"] or "-"]
         cells += [row["restorable_why"] if row["restorable"] else "-", row["observed_at"]]
-    return [*cells, _cause(row, wide=wide)]
+    return [*cells, ticket_of(row), _cause(row, wide=wide)]
 
 
-def _narrowed(cells: list[str]) -> list[str]:
-    label, seen, status, _, trigger, actor, change, cause = cells
-    first = [label, seen, status, trigger]
-    told = [change, *([] if cause == "-" else [cause]), *([] if actor == UNKNOWN else [actor])]
-    return [*first, " · ".join(told)]
+def _narrower(cells: list[str]) -> list[str]:
+    label, seen, status, _, trigger, actor, change, *said = cells
+    told = [change, *(word for word in said if word != "-")]
+    return [label, seen, status, trigger, actor, " · ".join(told)]
+
+
+def _narrowest(cells: list[str]) -> list[str]:
+    *first, actor, told = cells
+    return [*first, told if actor == UNKNOWN else f"{told} · by {actor}"]
 
 
 def _summary(row: Mapping[str, Any]) -> str:
@@ -240,12 +249,11 @@ def _trigger(row: Mapping[str, Any]) -> str:
 
 def _cause(row: Mapping[str, Any], *, wide: bool) -> str:
     """A cause that was copied from an earlier change is never repeated as this one's."""
-    cause = row["reason"] or row["change_cause"]
-    if not cause:
-        return row["ticket"] or "-"
-    if row["change_cause_stale"] and not row["reason"]:
-        return f"(stale) {cause}" if wide else "-"
-    return f"{row['ticket']}: {cause}" if row["ticket"] else str(cause)
+    if row["reason"]:
+        return str(row["reason"])
+    if row["change_cause_stale"]:
+        return f"(stale) {row['change_cause']}" if wide else "-"
+    return row["change_cause"] or "-"
 
 
 def _print_next(screen: Screen, each: WorkloadHistory) -> None:

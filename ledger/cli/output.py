@@ -18,6 +18,11 @@ from ledger.settings import Settings
 from ledger.summary import plain
 
 STALE_EXIT = 3
+GUTTER = 2
+"""The space between two columns."""
+
+NARROWEST = 16
+"""A last column narrower than this is no longer read as lines of words."""
 
 
 PHASES = {
@@ -57,6 +62,15 @@ class Screen:
         elif color == "always" or os.environ.get("FORCE_COLOR"):
             terminal = True
         return cls(terminal, os.get_terminal_size().columns if sys.stdout.isatty() else 120)
+
+    def fits(
+        self, columns: Sequence[Column], rows: Sequence[Sequence[str]], *, last: int = 40
+    ) -> bool:
+        """Whether a table is as narrow as the terminal, its last column shrunk to `last` characters
+        at most; a pipe has room for everything.
+        """
+        widths = _widths(columns, rows)
+        return not self.is_terminal or sum(widths[:-1]) + min(widths[-1], last) <= self.width
 
     def table(
         self, columns: Sequence[Column], rows: Sequence[Sequence[str]], *, headers: bool = True
@@ -158,21 +172,31 @@ def _rich_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, show_header=headers, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, show_header=headers, pad_edge=False, padding=(0, GUTTER, 0, 0))
+    widths = _widths(columns, rows)
     for index, column in enumerate(columns):
         last = index == len(columns) - 1
-        widest = max([len(row[index]) for row in rows] + [len(column.header)])
         table.add_column(
             column.header,
             style=column.style,
             no_wrap=not last,
-            min_width=None if last else widest,
+            min_width=None if last else widths[index] - GUTTER,
             overflow="fold" if last else "ellipsis",
             header_style="dim",
         )
     for row in rows:
         table.add_row(*(Text(render.escape(cell), style=_cell_style(cell)) for cell in row))
-    Console(width=screen.width, force_terminal=True, highlight=False).print(table)
+    # Where even a narrow last column has no room the terminal breaks the lines: nothing is lost.
+    width = max(screen.width, sum(widths[:-1]) + min(widths[-1], NARROWEST))
+    Console(width=width, force_terminal=True, highlight=False).print(table)
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column is, with the space that follows it."""
+    return [
+        max([len(row[index]) for row in rows] + [len(column.header)]) + GUTTER
+        for index, column in enumerate(columns)
+    ]
 
 
 def _cell_style(cell: str) -> str:

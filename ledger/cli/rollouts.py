@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ledger.authors import who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import PHASES, Column, Screen, close, machine, now_fresh, reader_of
 from ledger.cli.times import clock, instant, moment, took
@@ -165,7 +166,7 @@ def _way(rollout: Mapping[str, Any]) -> str:
 
 
 def _times(rollout: Mapping[str, Any]) -> str:
-    told = [f"started {instant(rollout['started_at'])}"]
+    told = [f"started {instant(rollout['started_at'])} by {who(rollout)}"]
     if rollout["stalled_at"]:
         told.append(f"stuck {instant(rollout['stalled_at'])}")
     if rollout["finished_at"]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ledger import render
-from ledger.authors import who
+from ledger.authors import ticket_of, who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import Screen, close, now_fresh, reader_of
 from ledger.reader import LedgerReader
@@ -23,6 +23,9 @@ ORIGINALS = {
     "recorded": "yes: the recorded template is whole",
 }
 """Where the original of a revision's template is."""
+
+Entry = tuple[str, str, list[str]]
+"""Two short words, and the lines that say more."""
 
 
 @click.command()
@@ -95,34 +98,51 @@ def _print(screen: Screen, facts: list[tuple[str, Any]]) -> None:
 
 def _print_evidence(screen: Screen, reader: LedgerReader, shown: RecordedRevision) -> None:
     """Who made it and why we say so, each with the record that an auditor can look up."""
-    told = [_author(row) for row in evidence_of(reader, shown)]
-    told += [_statement(row) for row in statements_of(reader, shown)]
+    _print_section(
+        screen,
+        "Who made it",
+        [_author(row) for row in evidence_of(reader, shown)],
+        "nobody is known: no audit record, stamp or field manager speaks of it",
+    )
+    said = [_statement(row) for row in statements_of(reader, shown)]
+    if said:
+        _print_section(screen, "What was said of it, as claimed", said, "")
+
+
+def _print_section(screen: Screen, title: str, entries: list[Entry], nothing: str) -> None:
+    """Entries of two short words and the lines that say more."""
     screen.text("")
-    screen.text("Evidence", style="title")
-    if told:
-        _print(screen, told)
-    else:
-        screen.text("none: no audit record, stamp or field manager speaks of it")
+    screen.text(title, style="title")
+    widths = [max((len(entry[place]) for entry in entries), default=0) for place in (0, 1)]
+    for first, second, lines in entries:
+        for index, line in enumerate(lines):
+            words = (first, second) if index == 0 else ("", "")
+            shown = "   ".join(word.ljust(width) for word, width in zip(words, widths, strict=True))
+            screen.text(f"{shown}   {line}")
+    if not entries:
+        screen.text(nothing)
 
 
-def _author(row: Mapping[str, Any]) -> tuple[str, str]:
-    name = who(row)
+def _author(row: Mapping[str, Any]) -> Entry:
+    record = f"record {row['position']}"
     if row["source"] == "stamp":
-        return row["basis"], f"{name}: stamped by the admission policy, record {row['position']}"
+        return row["basis"], who(row), [f"stamped by the admission policy, {record}"]
     if row["source"] == "manager":
-        return row["basis"], f"{name}: field manager in managedFields, record {row['position']}"
+        return row["basis"], who(row), [f"field manager in managedFields, {record}"]
     imported = f", imported from {row['imported']}" if row["imported"] else ""
-    asked = f"{row['verb']} at {row['received_at']}, answered {row['code']}"
-    client = f"{row['agent']} from {', '.join(json.loads(row['addresses']))}"
-    record = f"audit id {row['audit_id']}, record {row['position']}{imported}"
-    return row["basis"], f"{name}: {asked}, {record}; {client}"
+    lines = [
+        f"{row['verb']} at {row['received_at']}, answered {row['code']}",
+        f"audit id {row['audit_id']}, {record}{imported}",
+        f"{row['agent'] or 'no agent'} from {', '.join(json.loads(row['addresses'])) or 'nowhere'}",
+    ]
+    return row["basis"], who(row), lines
 
 
-def _statement(row: Mapping[str, Any]) -> tuple[str, str]:
+def _statement(row: Mapping[str, Any]) -> Entry:
+    record = f"record {row['position']}"
     if row["source"] == "annotation":
-        return "claimed", f"{row['role']} {row['said']}: annotation, record {row['position']}"
-    note = f"note added later by {row['said_by']} at {row['said_at']}"
-    return "claimed", f"{row['role']} {row['said']}: {note}, record {row['position']}"
+        return row["role"], "annotation", [f"{row['said']}, {record}"]
+    return row["role"], "later", [row["said"], f"{row['said_by']} at {row['said_at']}, {record}"]
 
 
 def _summary(workload: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -153,12 +173,22 @@ def _facts(shown: RecordedRevision) -> list[tuple[str, Any]]:
         ("Name", row["name"]),
         ("Trigger", origin),
         ("Change", row["summary"]),
+        ("Made by", f"{who(row)}, {row['basis']}" if row["actor"] else who(row)),
+        ("Ticket", ticket_of(row)),
         ("Change cause", cause),
         ("Status", row["status"]),
-        ("Generation", row["generation"]),
+        ("Generation", _written(row)),
         ("First seen", f"{row['observed_at']}, record {row['position']}"),
         ("In the cluster", gone),
         ("Restorable", restorable),
         ("Template", f"sha256:{row['template_digest']}"),
         ("Redaction key", row["redaction_key"]),
     ]
+
+
+def _written(row: Mapping[str, Any]) -> str:
+    """The spec write that caused it; what was not seen to be written has none."""
+    if row["generation"] is None:
+        return ""
+    where = f", record {row['write_position']}" if row["write_position"] is not None else ""
+    return f"{row['generation']}{where}"

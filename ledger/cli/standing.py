@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger.authors import who
 from ledger.cli.output import PHASES, Column, Screen
 from ledger.cli.times import instant, took
 from ledger.freshness import age
@@ -71,7 +72,7 @@ def _header(each: Standing) -> str:
         rules += f", partition {status.update_partition}"
     told = [f"statefulset.apps/{row['name']}", way, f"{rules}, {status.pod_management}"]
     if row["started_at"]:
-        told.append(f"started {_ago(each, row['started_at'])} ago by {row['actor'] or 'unknown'}")
+        told.append(f"started {_ago(each, row['started_at'])} ago by {who(row)}")
     return "   ".join([*told, each.verdict.phase])
 
 

@@ -74,12 +74,12 @@ VIEWS: dict[str, Entry] = {
         "Who changed things, how often, and how far that is proven.",
         {
             "actor": "who; empty where nobody is known",
+            "by": "people, pipelines (service accounts), kubernetes, claimed or unknown",
             "changes": "how many changes they made",
             "proven": "of these, exact or strong",
             "probable": "of these, one request in the window",
             "claimed": "of these, known by a field manager's name alone",
             "without_ticket": "of these, with no ticket",
-            "first_at": "the first",
             "last_at": "the last",
         },
     ),

@@ -6,7 +6,7 @@ select
   revisions.number,
   revisions.revision_uid,
   attributions.actor,
-  attributions.impersonated,
+  nullif(attributions.impersonated, '') as impersonated,
   case
     when attributions.basis in ('exact', 'strong') and revisions.generation_from <> 'status'
       then 'probable'
