@@ -5,19 +5,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.envelope import Envelope, parse
 from ledger.errors import LogUnusable, PoisonRecord
 from ledger.keys import KeyRing, check_key
 from ledger.log import Log, open_log
-from ledger.model import NOWHERE, utc_now
+from ledger.model import NOWHERE, Position, utc_now
 from ledger.observe import Observer
 from ledger.outbox import BATCH_BYTES, BATCH_RECORDS
 from ledger.own_rules import OwnRules
 from ledger.redaction import Policy, Redactor
 from ledger.resume import read_resume
 from ledger.settings import Settings
+
+LAST_RECORDS = 100
 
 
 @dataclass(slots=True)
@@ -26,7 +28,10 @@ class Appending:
 
     log: Log
     observer: Observer
-    _batch: list[Envelope]
+    position: Position = NOWHERE
+    """That of the last record that was flushed."""
+
+    _batch: list[Envelope] = field(default_factory=list)
     _size: int = 0
 
     async def add(self, envelope: Envelope) -> None:
@@ -39,7 +44,7 @@ class Appending:
     async def flush(self) -> None:
         """All that was added is in the log."""
         if self._batch:
-            await self.log.append(self._batch)
+            self.position = await self.log.append(self._batch)
         self._batch, self._size = [], 0
 
 
@@ -67,7 +72,7 @@ async def appending(
         policy: Policy = "strict" if resume.redaction_policy == "strict" else "secrets"
         redactor = Redactor(policy, key_id, key, rules)
         observer = Observer(cluster or found, secrets.token_hex(4), redactor, resume.epoch)
-        opened = Appending(log, observer, [])
+        opened = Appending(log, observer)
         yield opened
         await opened.flush()
     finally:
@@ -75,8 +80,10 @@ async def appending(
 
 
 async def _cluster_of(log: Log) -> str:
-    """The id of the cluster that the log's first readable record is of; empty for an empty log."""
-    for record in await log.read(NOWHERE, 100):
+    """The id of the cluster that the log's last readable record is of; empty for an empty log."""
+    # Not the first ones: a topic may have forgotten them.
+    after = Position(max(NOWHERE, await log.head() - LAST_RECORDS))
+    for record in reversed(await log.read(after, LAST_RECORDS)):
         try:
             return parse(record.value).source.removeprefix("/clusters/")
         except PoisonRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,20 +33,21 @@ def names_of(words: Sequence[str]) -> list[str]:
 
 
 def find(reader: LedgerReader, words: Sequence[str], scope: Scope) -> list[dict[str, Any]]:
-    """The newest incarnation of each workload that is meant, by namespace and name.
+    """The newest incarnation of each workload that is meant, by namespace and name; `web~0ec3`
+    means the incarnation whose uid begins so.
 
     Raises NotRecorded for a name that the ledger does not hold, with a hint where it does.
     """
     rows = reader.query("incarnations", {"namespace": scope.namespace})
-    chosen = [row for row in _newest(rows) if matches(row["labels"], scope.selector)]
+    matching = [row for row in rows if matches(row["labels"], scope.selector)]
+    newest = {row["uid"] for row in _newest(rows)}
     names = names_of(words)
     if not names:
-        return chosen
-    found = [row for row in chosen if row["name"] in names]
+        return [row for row in matching if row["uid"] in newest]
     for name in names:
-        if not any(row["name"] == name for row in found):
+        if not any(_is_meant(row, name, newest) for row in matching):
             raise _not_recorded(reader, name, scope)
-    return found
+    return [row for row in matching if any(_is_meant(row, name, newest) for name in names)]
 
 
 def find_at(
@@ -100,6 +101,13 @@ def _holds(have: Mapping[str, str], term: str) -> bool:
     return term[1:] not in have if term.startswith("!") else term in have
 
 
+def _is_meant(row: Mapping[str, Any], word: str, newest: Collection[str]) -> bool:
+    name, tilde, uid = word.partition("~")
+    if row["name"] != name:
+        return False
+    return str(row["uid"]).startswith(uid) if tilde and uid else not tilde and row["uid"] in newest
+
+
 def _name(word: str) -> str:
     kind, slash, name = word.partition("/")
     if not slash:
@@ -118,6 +126,8 @@ def _newest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _not_recorded(reader: LedgerReader, name: str, scope: Scope) -> NotRecorded:
+    if "~" in name:
+        return _no_incarnation(reader, name, scope)
     everywhere = _newest(reader.query("incarnations", {}))
     elsewhere = sorted({row["namespace"] for row in everywhere if row["name"] == name})
     known = {row["name"] for row in everywhere if scope.namespace in ("", row["namespace"])}
@@ -129,3 +139,11 @@ def _not_recorded(reader: LedgerReader, name: str, scope: Scope) -> NotRecorded:
     else:
         hint = "rollout-ledger history -A lists everything that is recorded"
     return NotRecorded(f'statefulsets.apps "{name}" not found in the ledger', hint=hint)
+
+
+def _no_incarnation(reader: LedgerReader, word: str, scope: Scope) -> NotRecorded:
+    name = word.partition("~")[0]
+    rows = reader.query("incarnations", {"namespace": scope.namespace, "name": name})
+    known = ", ".join(f"{name}~{row['uid'][:4]}" for row in rows)
+    hint = f"its incarnations are {known}" if known else "rollout-ledger history -A lists what is"
+    return NotRecorded(f'statefulsets.apps "{word}" not found in the ledger', hint=hint)

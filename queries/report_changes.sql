@@ -19,7 +19,7 @@
 --   at: when it was seen
 --   started_at: when its rollout began
 --   finished_at: when every pod was available on it
---   duration_s: seconds between
+--   duration_s: seconds between, where both were seen as they happened
 --   outcome: what became of the rollout
 --   actor: who did it
 --   impersonated: as whom
@@ -62,7 +62,13 @@ select
   timeline.at,
   rollouts.started_at,
   rollouts.finished_at,
-  round((julianday(rollouts.finished_at) - julianday(rollouts.started_at)) * 86400, 3) as duration_s,
+  (
+    select round(durations.seconds, 3)
+    from durations
+    where durations.workload_uid = rollouts.workload_uid
+      and durations.revision_uid = rollouts.revision_uid
+      and durations.number = rollouts.number
+  ) as duration_s,
   rollouts.phase as outcome,
   timeline.actor,
   timeline.impersonated,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import click
@@ -11,8 +12,14 @@ from ledger.cli.options import installation, scope_options
 from ledger.cli.output import reader_of
 from ledger.cli.record import own_rules_of
 from ledger.errors import UsageError
+from ledger.reader import LedgerReader
 from ledger.settings import Settings
 from ledger.targets import Scope, find
+
+FOLD_SECONDS = 1.0
+"""How long a note is waited for: a running consumer folds it within a fraction of this."""
+
+POLL_SECONDS = 0.05
 
 
 @click.command()
@@ -39,26 +46,44 @@ def note(
 ) -> None:
     """Add what is known later about a revision: its ticket, approver, anything.
 
-    A note is a record of its own, with who said it and when; it changes nothing that was.
+    A note is a record of its own, with who said it and when; it changes nothing that was. history,
+    show and reports have it once the log is folded, and say that it came later.
 
     \b
     Example:
       rollout-ledger note sts/web --revision 7 --ticket INC-2038 --message "approved by phone"
     """
-    from ledger.note import Note, add
+    from ledger.note import About, Note, add, this_user
     from ledger.show import revision
 
-    if not (ticket or approver or message):
+    told = Note(ticket.strip(), approver.strip(), message.strip(), by.strip() or this_user())
+    if told.is_empty:
         raise UsageError("the note is empty", hint="give --ticket, --approver or --message")
     reader = reader_of(settings)
-    scope = Scope("" if all_namespaces else namespace, selector)
-    found = find(reader, target, scope)
+    found = find(reader, target, Scope("" if all_namespaces else namespace, selector))
     if len(found) != 1:
         raise UsageError(f"{len(found)} StatefulSets are meant", hint="name one: sts/NAME -n NS")
     shown = revision(reader, found[0], word)
-    told = Note(ticket, approver, message, by)
-    asyncio.run(add(settings, own_rules_of(settings, None), found[0], shown, told))
-    click.echo(f"statefulset.apps/{found[0]['name']} revision {shown.label} noted")
+    [scope] = reader.query("report_scope", {})
+    about = About(scope["cluster"], found[0], shown)
+    position = asyncio.run(add(settings, own_rules_of(settings, None), about, told))
+    named = f"statefulset.apps/{found[0]['name']} revision {shown.label}"
+    click.echo(f"{named} noted, record {position}")
+    if not _is_folded(reader, position):
+        click.echo(
+            "history and show have it as soon as it is folded: a running serve or consume does so "
+            "by itself, else run\n  rollout-ledger consume --once"
+        )
+
+
+def _is_folded(reader: LedgerReader, position: int) -> bool:
+    """Whether the ledger has a record, or gets it within a second."""
+    deadline = time.monotonic() + FOLD_SECONDS
+    while reader.query("report_scope", {})[0]["position"] < position:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 @click.command("import")

@@ -12,6 +12,7 @@ from ledger import render
 from ledger.authors import ticket_of, who
 from ledger.cli.options import installation, output_options, scope_options
 from ledger.cli.output import Screen, close, now_fresh, reader_of
+from ledger.diff import TAG
 from ledger.reader import LedgerReader
 from ledger.settings import Settings
 from ledger.show import RecordedRevision, evidence_of, revision, statements_of
@@ -139,10 +140,10 @@ def _author(row: Mapping[str, Any]) -> Entry:
 
 
 def _statement(row: Mapping[str, Any]) -> Entry:
-    record = f"record {row['position']}"
-    if row["source"] == "annotation":
-        return row["role"], "annotation", [f"{row['said']}, {record}"]
-    return row["role"], "later", [row["said"], f"{row['said_by']} at {row['said_at']}, {record}"]
+    said, record = TAG.sub("(hidden)", row["said"]), f"record {row['position']}"
+    if row["source"] != "note":
+        return row["role"], row["source"], [f"{said}, {record}"]
+    return row["role"], "later", [said, f"{row['said_by']} at {row['said_at']}, {record}"]
 
 
 def _summary(workload: dict[str, Any]) -> list[tuple[str, Any]]:

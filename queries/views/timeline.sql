@@ -63,10 +63,38 @@ from (
     attributions.source,
     attributions.position,
     null,
-    tickets.said,
-    iif(tickets.said is null, null, 'annotation'),
-    approvers.said,
-    iif(approvers.said is null, null, 'annotation'),
+    (
+      select statements.said
+      from statements
+      where statements.object_id = objects.id
+        and statements.generation = written.generation
+        and statements.role = 'ticket'
+      order by statements.position
+      limit 1
+    ),
+    iif(exists (
+      select 1
+      from statements
+      where statements.object_id = objects.id
+        and statements.generation = written.generation
+        and statements.role = 'ticket'
+    ), 'annotation', null),
+    (
+      select statements.said
+      from statements
+      where statements.object_id = objects.id
+        and statements.generation = written.generation
+        and statements.role = 'approver'
+      order by statements.position
+      limit 1
+    ),
+    iif(exists (
+      select 1
+      from statements
+      where statements.object_id = objects.id
+        and statements.generation = written.generation
+        and statements.role = 'approver'
+    ), 'annotation', null),
     null,
     written.workload_uid,
     '',
@@ -99,14 +127,6 @@ from (
     and attributions.what = 'write'
     and attributions.generation = written.generation
     and attributions.best = 1
-  left join statements as tickets
-    on tickets.object_id = objects.id
-    and tickets.generation = written.generation
-    and tickets.role = 'ticket'
-  left join statements as approvers
-    on approvers.object_id = objects.id
-    and approvers.generation = written.generation
-    and approvers.role = 'approver'
   union all
   select
     workloads.uid || '/deleted',
