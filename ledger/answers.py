@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.errors import ClusterUnreachable, Forbidden, Unauthorized
+from ledger.errors import ClusterUnreachable, Forbidden, Refused, Unauthorized
 
 MESSAGE_CHARACTERS = 300
 LONGEST_WAIT_SECONDS = 600.0
@@ -92,7 +92,7 @@ def refusal(raw_status: bytes, *, code: int = 0, retry_after: str = "") -> Excep
     seconds = _seconds(retry_after) or (status.details or _Details()).retryAfterSeconds
     if seconds > 0:
         return Throttled(said, after_seconds=min(seconds, LONGEST_WAIT_SECONDS))
-    return ClusterUnreachable(said)
+    return Refused(said, code=code, reason=status.reason)
 
 
 def too_large(items: int) -> Exception:

@@ -53,15 +53,25 @@ class Cluster:
 
     @classmethod
     async def connect(
-        cls, kubeconfig: str | None, context: str | None, *, deadlines: Deadlines | None = None
+        cls,
+        kubeconfig: str | None,
+        context: str | None,
+        *,
+        deadlines: Deadlines | None = None,
+        or_service_account: bool = True,
     ) -> Cluster:
         """Settle on a cluster and read the credentials; nothing is sent yet.
 
         Raises ConfigurationInvalid as `find_access` does, and for credentials that cannot be used.
         """
-        access = find_access(kubeconfig, context)
+        access = find_access(kubeconfig, context, or_service_account=or_service_account)
         deadlines = deadlines or Deadlines()
         return cls(kubeconfig, await Login.read(access, deadlines), deadlines)
+
+    @property
+    def namespace(self) -> str:
+        """Where kubectl looks when nothing else is said."""
+        return self._login.access.namespace
 
     async def close(self) -> None:
         """Close the connections. Closing twice is allowed."""
@@ -75,6 +85,14 @@ class Cluster:
         """
         self._identity = uid_of(await self._get(Request(KUBE_SYSTEM)))
         return self._identity
+
+    async def ask(self, request: Request) -> dict[str, Any]:
+        """The JSON object that answers one request, sent once.
+
+        Raises Forbidden, or Refused with the answer's code, when the API server has answered;
+        another ClusterUnreachable when it has not: then a write may have been done or not.
+        """
+        return decoded(await self._get(request))
 
     async def list_page(self, stream: Stream, token: str, *, limit: int = PAGE_ITEMS) -> bytes:
         """One page of a consistent list (resourceVersion unset: a quorum read), as received.
@@ -201,7 +219,7 @@ class Cluster:
 
 
 async def _accept(answer: Any) -> None:
-    if answer.status not in (200, 201):
+    if answer.status not in (200, 201, 202):
         try:
             raw = await answer.content.read(REFUSAL_BYTES)
         except broken():

@@ -14,7 +14,8 @@ LedgerError                 exit 1
 ├── OtherCluster
 ├── ClusterUnreachable
 │   ├── Unauthorized
-│   └── Forbidden
+│   ├── Forbidden
+│   └── Refused
 ├── ConfigurationInvalid
 ├── KeyMismatch
 ├── KeyUnreadable
@@ -115,6 +116,15 @@ class Forbidden(ClusterUnreachable):
     """The credentials lack a right."""
 
     retriable = False
+
+
+class Refused(ClusterUnreachable):
+    """The API server answers with an error. `code` is the HTTP status, `reason` Kubernetes' word."""
+
+    def __init__(self, message: str, *, code: int, reason: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
 
 
 class ConfigurationInvalid(LedgerError):

@@ -39,19 +39,26 @@ class Access:
     impersonation: tuple[tuple[str, str], ...] = ()
     """Request headers for the user's `as`, which the library does not know."""
 
+    namespace: str = "default"
+    """Where kubectl looks when nothing else is said."""
+
     def stamps(self) -> tuple[Stamp, ...]:
         """Changes when any of the files does: a token or CA was rotated, or a login renewed."""
         return tuple(_stamp(path) for path in self.files)
 
 
-def find_access(kubeconfig: str | None, context: str | None) -> Access:
-    """The file named, else the files of KUBECONFIG, else ~/.kube/config, else the pod's own
-    service account.
+def find_access(
+    kubeconfig: str | None, context: str | None, *, or_service_account: bool = True
+) -> Access:
+    """The file named, else the files of KUBECONFIG, else ~/.kube/config, else, where that is
+    allowed, the pod's own service account.
 
     Raises ConfigurationInvalid when there is none of these, a file cannot be read, or the context
     or what it names is not in them.
     """
     paths = _paths(kubeconfig)
+    if not paths and not or_service_account:
+        raise ConfigurationInvalid("there is no kubeconfig", hint=NAME_ANOTHER)
     if not paths:
         return _in_cluster(context)
     config = _merged(paths)
@@ -67,7 +74,8 @@ def find_access(kubeconfig: str | None, context: str | None) -> Access:
     if server.startswith("https:") and not parts.get("user"):
         raise ConfigurationInvalid(f"context {chosen} names no user", hint=_contexts(config))
     files = (*paths, *_files(cluster), *_files(user))
-    return Access(paths, chosen, server, files, tuple(_impersonation(user.value)))
+    namespace = str(parts.get("namespace") or "default")
+    return Access(paths, chosen, server, files, tuple(_impersonation(user.value)), namespace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,10 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     method: str = "GET"
     body: Any = None
+    content_type: str = "application/json"
+    """What the body is; the API server takes several kinds of patch."""
+
+    accept: str = "application/json"
 
 
 class Login:
@@ -89,7 +93,7 @@ class Login:
                 request.path,
                 request.method,
                 query_params=list(request.query),
-                header_params={"Accept": "application/json"},
+                header_params={"Accept": request.accept, "Content-Type": request.content_type},
                 body=request.body,
                 auth_settings=["BearerToken"],
                 _preload_content=False,

@@ -49,6 +49,10 @@ class FieldChange:
         """`replicas 3 → 5`."""
         return f"{name_of(self.field)} {_told(self.old)} → {_told(self.new)}"
 
+    def kept(self) -> str:
+        """`replicas stays 5, was 3 then`, for a change that nobody takes back."""
+        return f"{name_of(self.field)} stays {_told(self.new)}, was {_told(self.old)} then"
+
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[FieldChange]:
     """The fields in which two specs differ, by path."""

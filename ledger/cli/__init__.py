@@ -31,6 +31,7 @@ COMMANDS = {
     "rollouts": "ledger.cli.rollouts:command",
     "changes": "ledger.cli.changes:changes",
     "volumes": "ledger.cli.volumes:command",
+    "undo": "ledger.cli.undo:undo",
     "report": "ledger.cli.report:report",
     "note": "ledger.cli.add:note",
     "import": "ledger.cli.add:import_",

@@ -15,7 +15,7 @@ from ledger.cli import group
 from ledger.errors import LedgerError
 
 NO_FILES = ":4"
-TAKES_TARGETS = ("history", "show", "diff", "changes")
+TAKES_TARGETS = ("history", "show", "diff", "changes", "undo")
 
 
 def kubectl_complete() -> None:

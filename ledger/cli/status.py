@@ -84,7 +84,7 @@ def status(
     freshness = now_fresh(reader, needs=NEEDS)
     ends = len(chosen) != 1 or as_of or freshness.state == "ended"
     if output == "kubectl":
-        _kubectl(looks, follows=follows and not ends, seconds=seconds)
+        follow_as_kubectl(looks, follows=follows and not ends, seconds=seconds)
         context.exit(close(freshness, screen=None, must_be_fresh=fresh))
     found = next(looks)
     warn_of_unwatched(reader, NEEDS, {str(row["namespace"]) for row in chosen}, at)
@@ -93,7 +93,7 @@ def status(
     if len(found) != 1:
         _print_all(screen, found, headers=not no_headers)
     elif follows and not ends:
-        _follow(screen, found[0], looks, seconds=seconds)
+        follow(screen, found[0], looks, seconds=seconds)
     else:
         _refuse_deleted(found[0])
         _print(screen, drawn(found[0], screen))
@@ -153,7 +153,9 @@ def _at(
         return [standing_at(reader, log.get, row["uid"], at) for row in chosen]
 
 
-def _kubectl(looks: Iterator[list[Standing]], *, follows: bool, seconds: float | None) -> None:
+def follow_as_kubectl(
+    looks: Iterator[list[Standing]], *, follows: bool, seconds: float | None
+) -> None:
     """kubectl's lines, each change of the status once; until kubectl would be done."""
     deadline = None if seconds is None else time.monotonic() + seconds
     last = None
@@ -169,13 +171,17 @@ def _kubectl(looks: Iterator[list[Standing]], *, follows: bool, seconds: float |
         _wait(deadline)
 
 
-def _follow(
+def follow(
     screen: Screen,
     first: Standing,
     looks: Iterator[list[Standing]],
     *,
     seconds: float | None,
 ) -> None:
+    """Draw one standing after the other until its rollout is done.
+
+    Raises LedgerError when that takes longer, or the set was deleted.
+    """
     deadline = None if seconds is None else time.monotonic() + seconds
     shown = 0
     last: object = None

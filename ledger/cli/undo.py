@@ -1,0 +1,228 @@
+"""`undo`: back to any revision there ever was; shown before it is done, and done once."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledger.cli.options import installation, output_options
+from ledger.cli.output import STALE_EXIT, Screen, close, machine, now_fresh, reader_of
+from ledger.cli.undo_following import follow_undo
+from ledger.cli.undo_options import Call, call_of, undo_options
+from ledger.cli.undo_shown import (
+    document_of,
+    print_plan,
+    tell_deleted,
+    tell_outcome,
+    warn_of_apply,
+)
+from ledger.errors import Forbidden, LedgerError, NotRecorded, Refused, UsageError
+from ledger.freshness import Freshness
+from ledger.settings import Settings
+
+if TYPE_CHECKING:
+    from ledger.cluster import Cluster
+    from ledger.undo import Deleted, History, Live, Outcome, Plan
+
+RIGHTS = (
+    "undo acts with your own rights: get and patch statefulsets, list controllerrevisions and "
+    "pods, and for --unstick delete pods"
+)
+UNRECORDED = Freshness("empty", None, None, -1, "no ledger at hand")
+
+
+@click.command()
+@click.argument("target", nargs=-1, metavar="sts/NAME")
+@undo_options
+@output_options("table", "json", "kubectl")
+@installation
+@click.pass_context
+def undo(
+    context: click.Context,
+    /,
+    settings: Settings,
+    target: tuple[str, ...],
+    namespace: str,
+    output: str,
+    color: str,
+    *,
+    kubeconfig: str | None,
+    context_name: str | None,
+    in_cluster: bool,
+    no_headers: bool,
+    fresh: bool,
+    **given: Any,
+) -> None:
+    """Set a StatefulSet back to any revision it ever had.
+
+    Without a target it is the newest earlier revision with another template that a pod became ready
+    on. What would change, what will not be restored and what stands in the way is shown first; then
+    the API server tries the very patch, you are asked, and it is sent once. It fails, and nothing
+    is done, when somebody changed the spec meanwhile.
+
+    It acts with your own kubeconfig. -o kubectl prints what kubectl rollout undo prints.
+
+    \b
+    Example:
+      rollout-ledger undo sts/web
+      rollout-ledger undo sts/web --to-revision 3 --reason "2.5 leaks" --ticket INC-1 --wait
+      rollout-ledger undo sts/web --unstick -y
+    """
+    del no_headers
+    with asyncio.Runner() as runner:
+        cluster = runner.run(_connected(kubeconfig, context_name, in_cluster))
+        try:
+            call = call_of(target, output, namespace or cluster.namespace, given)
+            session = Session(runner, cluster, call, _history(settings), Screen.of(color))
+            context.exit(session.undo(must_be_fresh=fresh))
+        except Forbidden as wrong:
+            raise Forbidden(wrong.message, hint=RIGHTS) from wrong
+        finally:
+            runner.run(cluster.close())
+
+
+async def _connected(kubeconfig: str | None, context: str | None, in_cluster: bool) -> Cluster:
+    from ledger.cluster import Cluster
+
+    return await Cluster.connect(kubeconfig, context, or_service_account=in_cluster)
+
+
+def _history(settings: Settings) -> History | None:
+    """The ledger at hand; None where there is none and none was named."""
+    from ledger.cli.record import own_rules_of
+    from ledger.undo import History
+
+    if not settings.ledger and not settings.ledger_path.exists():
+        return None
+    return History(reader_of(settings), own_rules_of(settings, None))
+
+
+class Session:
+    """One undo, from the first look to the last line."""
+
+    def __init__(
+        self,
+        runner: asyncio.Runner,
+        cluster: Cluster,
+        call: Call,
+        history: History | None,
+        screen: Screen,
+    ) -> None:
+        self._run = runner.run
+        self._cluster = cluster
+        self._call = call
+        self._history = history
+        self._screen = screen
+
+    def undo(self, *, must_be_fresh: bool) -> int:
+        """The exit code, once everything that was asked for is done."""
+        if self._call.asks_first and not self._can_ask:
+            raise UsageError("nobody can be asked here", hint="-y goes on without asking")
+        fresh = now_fresh(self._history.reader) if self._history else None
+        if fresh and must_be_fresh and fresh.is_doubtful:
+            return close(fresh, screen=self._screen, must_be_fresh=True)
+        while True:
+            plan = self._planned()
+            self._show(plan, fresh)
+            outcome = self._outcome(plan)
+            if outcome.ending != "changed meanwhile":
+                return self._finish(plan, outcome, fresh)
+            told = f"statefulset.apps/{plan.name} was changed meanwhile, nothing done"
+            click.echo(f"{told}: {outcome.changed}", err=True)
+            if not self._call.asks_first:
+                self._print_document(plan, outcome, (), fresh)
+                return 1
+
+    @property
+    def _can_ask(self) -> bool:
+        return sys.stdin.isatty() and self._call.output != "json"
+
+    def _planned(self) -> Plan:
+        from ledger.undo import plan
+
+        try:
+            return self._run(plan(self._cluster, self._call.wish, self._history))
+        except NotRecorded as wrong:
+            if self._call.output != "kubectl":
+                raise
+            raise LedgerError(wrong.message) from wrong
+
+    def _show(self, plan: Plan, fresh: Freshness | None) -> None:
+        output = self._call.output
+        if output == "json":
+            return
+        # kubectl's own lines are alone on stdout.
+        with redirect_stdout(sys.stderr if output == "kubectl" else sys.stdout):
+            print_plan(self._screen, plan)
+            if fresh:
+                close(fresh, screen=self._screen, must_be_fresh=False)
+        if output == "kubectl":
+            warn_of_apply(plan)
+
+    def _outcome(self, plan: Plan) -> Outcome:
+        from ledger.undo import apply
+
+        call = self._call
+        agreed = self._asked if call.asks_first else self._told
+        try:
+            return self._run(
+                apply(self._cluster, plan, call.orders, agreed=lambda tried: agreed(plan, tried))
+            )
+        except (Forbidden, Refused) as wrong:
+            if call.output != "kubectl":
+                raise
+            cause = wrong.message.partition("): ")[2] or wrong.message
+            raise LedgerError(f"failed restoring revision {call.word}: {cause}") from wrong
+
+    def _told(self, plan: Plan, tried: Outcome) -> bool:
+        for path in tried.altered:
+            told = f"warning: the API server would keep another {path} than was asked for"
+            click.echo(told, err=True)
+        return True
+
+    def _asked(self, plan: Plan, tried: Outcome) -> bool:
+        self._told(plan, tried)
+        question = f"Roll statefulset.apps/{plan.name} back to revision {plan.target.label}?"
+        return click.confirm(question, err=True)
+
+    def _finish(self, plan: Plan, outcome: Outcome, fresh: Freshness | None) -> int:
+        call = self._call
+        if outcome.ending == "declined":
+            click.echo("nothing done", err=True)
+            return 1
+        if call.output != "json":
+            tell_outcome(call, plan, outcome)
+        deleted = self._unstuck(plan, outcome) if call.unsticks else ()
+        if call.output != "json":
+            tell_deleted(call, deleted)
+        self._print_document(plan, outcome, deleted, fresh)
+        if call.waits and call.orders.dry_run == "none":
+            generation = outcome.generation or plan.live.status.generation
+            follow_undo(self._screen, call, plan, self._look(plan), generation)
+        return 0
+
+    def _unstuck(self, plan: Plan, outcome: Outcome) -> tuple[Deleted, ...]:
+        from ledger.undo import forecast, unstick
+
+        if self._call.orders.dry_run != "none":
+            asks = self._call.orders.dry_run == "server"
+            return self._run(forecast(self._cluster, plan, asks_server=asks))
+        generation = outcome.generation or plan.live.status.generation
+        return self._run(unstick(self._cluster, plan, generation=generation))
+
+    def _look(self, plan: Plan) -> Callable[[], Live]:
+        from ledger.undo import look
+
+        return lambda: self._run(look(self._cluster, plan.namespace, plan.name))
+
+    def _print_document(
+        self, plan: Plan, outcome: Outcome, deleted: Sequence[Deleted], fresh: Freshness | None
+    ) -> None:
+        item = document_of(plan, outcome, deleted)
+        if self._call.output == "json":
+            machine("json", "Undo", [], [item], fresh or UNRECORDED)

@@ -1,0 +1,235 @@
+"""The writing half of an undo: tried on the server, then sent once, and never sent again blindly.
+
+Every way in which it can end is an `Outcome`; what the API server refuses is raised in its words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ledger.canonical import normal_template
+from ledger.diff import diff
+from ledger.errors import ClusterUnreachable, Forbidden, LedgerError, Refused
+from ledger.undo.api import Asked, DryRun, SetNotFound, patch_set, read_set
+from ledger.undo.patch import Intent, nonce_of, patch_of
+from ledger.undo.planning import Plan, Raw
+
+Ending = Literal["rolled back", "skipped", "changed meanwhile", "declined"]
+LOOK_AGAIN_SECONDS = 0.5
+CONFLICTS = 5
+LOOKS = 20
+"""How often an undo of unknown outcome is looked for before it is called unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """How an undo is to be written."""
+
+    dry_run: DryRun = "none"
+    reason: str = ""
+    ticket: str = ""
+    forced: bool = False
+    """Also where something else manages the set."""
+
+    skips_trial: bool = False
+    """Without the dry run on the server, which some admission webhooks do not support."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an undo ended. `generation` is the one that the patch made, or would make; `changed`
+    says what somebody else changed meanwhile; `altered` which fields the API server would keep
+    otherwise than asked.
+    """
+
+    ending: Ending
+    dry_run: DryRun = "none"
+    generation: int | None = None
+    nonce: str = ""
+    changed: str = ""
+    altered: tuple[str, ...] = ()
+
+
+class ManagedElsewhere(LedgerError):
+    """Something else manages the set and may revert the undo."""
+
+
+class OutcomeUnknown(LedgerError):
+    """The connection was lost after the patch was sent, and it cannot be seen what became of it."""
+
+
+class NoTrial(LedgerError):
+    """An admission webhook does not support dry runs, so the patch cannot be tried."""
+
+
+async def apply(
+    cluster: Asked,
+    plan: Plan,
+    orders: Orders = Orders(),
+    *,
+    agreed: Callable[[Outcome], bool] = lambda _: True,
+) -> Outcome:
+    """Try the very patch on the server, ask `agreed` about what came of it, and write it, if the
+    set is still as it was planned on: one patch, whole or not at all.
+
+    Raises ManagedElsewhere, NoTrial and OutcomeUnknown; Forbidden and Refused in the API server's
+    words. Unless it returns "rolled back" without a dry run, or raises OutcomeUnknown, nothing was
+    written.
+    """
+    if plan.is_there_already:
+        return Outcome("skipped", orders.dry_run, plan.live.status.generation)
+    if plan.refusals and not orders.forced:
+        raise ManagedElsewhere(
+            f"statefulset.apps/{plan.name} is {plan.refusals[0].text}",
+            hint="change it there, or go on with --force",
+        )
+    intent = _intent(plan, orders)
+    tried = Outcome("rolled back", orders.dry_run)
+    if orders.dry_run == "client":
+        return tried
+    if not orders.skips_trial:
+        tried = await _try(cluster, plan, intent, orders.dry_run)
+    if orders.dry_run == "server" or tried.ending != "rolled back":
+        return tried
+    return await _write(cluster, plan, intent) if agreed(tried) else Outcome("declined")
+
+
+async def _try(cluster: Asked, plan: Plan, intent: Intent, dry_run: DryRun) -> Outcome:
+    try:
+        raw_tried = await _sent(cluster, plan, intent, is_trial=True)
+    except Refused as wrong:
+        if _is_failed_test(wrong):
+            return await _changed(cluster, plan, dry_run)
+        if wrong.code == 400 and "does not support dry run" in wrong.message:
+            raise NoTrial(
+                wrong.message, hint="--skip-server-dry-run writes without a trial"
+            ) from wrong
+        raise
+    generation = int(raw_tried["metadata"]["generation"])
+    if generation == plan.live.status.generation:
+        return Outcome("skipped", dry_run, generation)
+    return Outcome("rolled back", dry_run, generation, altered=_altered(plan, raw_tried))
+
+
+async def _write(cluster: Asked, plan: Plan, intent: Intent) -> Outcome:
+    try:
+        raw_set = await _sent_at_last(cluster, plan, intent)
+    except Forbidden:
+        raise
+    except Refused as wrong:
+        if _is_failed_test(wrong):
+            return await _changed(cluster, plan, "none")
+        if wrong.code < 500:
+            raise
+        return await _found_out(cluster, plan, intent, wrong)
+    except ClusterUnreachable as wrong:
+        return await _found_out(cluster, plan, intent, wrong)
+    generation = int(raw_set["metadata"]["generation"])
+    if generation == plan.live.status.generation:
+        return Outcome("skipped", generation=generation)
+    return Outcome("rolled back", generation=generation, nonce=intent.nonce)
+
+
+async def _sent_at_last(cluster: Asked, plan: Plan, intent: Intent) -> dict[str, Any]:
+    """The set that the patch left. A conflict is the server's own word that it wrote nothing: it
+    gives up so when the status changes too often under it (apiserver, patch.go).
+    """
+    for _ in range(CONFLICTS):
+        try:
+            return await _sent(cluster, plan, intent, is_trial=False)
+        except Refused as wrong:
+            if wrong.code != 409:
+                raise
+    return await _sent(cluster, plan, intent, is_trial=False)
+
+
+async def _sent(cluster: Asked, plan: Plan, intent: Intent, *, is_trial: bool) -> dict[str, Any]:
+    raw_set = plan.live.raw_set
+    operations = patch_of(raw_set, plan.original.template, intent)
+    return await patch_set(cluster, raw_set, operations, is_trial=is_trial)
+
+
+def _is_failed_test(wrong: Refused) -> bool:
+    """A test of a JSON patch that does not hold is a 422 without any cause of its own."""
+    return wrong.code == 422 and "the server rejected our request" in wrong.message
+
+
+async def _changed(cluster: Asked, plan: Plan, dry_run: DryRun) -> Outcome:
+    try:
+        raw_now = await read_set(cluster, plan.namespace, plan.name)
+    except SetNotFound:
+        return Outcome("changed meanwhile", dry_run, changed="it was deleted")
+    return Outcome("changed meanwhile", dry_run, changed=what_changed(plan.live.raw_set, raw_now))
+
+
+def what_changed(raw_before: Raw, raw_now: Raw) -> str:
+    """What somebody else has done to a set since it was looked at, in a few words."""
+    before, now = raw_before["metadata"], raw_now["metadata"]
+    if before["uid"] != now["uid"]:
+        return "it was deleted and made again"
+    if before["generation"] == now["generation"]:
+        return "its annotations were added or removed as a whole"
+    old, new = (normal_template(raw["spec"]["template"]) for raw in (raw_before, raw_now))
+    fields = ", ".join(change.path for change in diff(old, new)[:5])
+    what = f"its template ({fields})" if fields else "its spec beside the template"
+    return f"{what}, generation {before['generation']} → {now['generation']}"
+
+
+async def _found_out(
+    cluster: Asked, plan: Plan, intent: Intent, wrong: ClusterUnreachable
+) -> Outcome:
+    """What became of a patch whose answer never came, seen on the set itself."""
+    for _ in range(LOOKS):
+        try:
+            raw_now = await read_set(cluster, plan.namespace, plan.name)
+        except SetNotFound:
+            return Outcome("changed meanwhile", changed="it was deleted")
+        except ClusterUnreachable:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            continue
+        generation = int(raw_now["metadata"]["generation"])
+        if nonce_of(raw_now) == intent.nonce:
+            return Outcome("rolled back", generation=generation, nonce=intent.nonce)
+        if _is_out(plan.live.raw_set, raw_now):
+            changed = what_changed(plan.live.raw_set, raw_now)
+            return Outcome("changed meanwhile", changed=changed)
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    raise OutcomeUnknown(
+        f"the answer to the patch was lost ({wrong.message}), and it is not there so far",
+        hint=f"look for {intent.nonce} in the set's annotation rollout-ledger/undo before you "
+        "try again",
+    ) from wrong
+
+
+def _is_out(raw_before: Raw, raw_now: Raw) -> bool:
+    """Whether a patch that is not there was not written and will not be: its tests cannot hold
+    again, and no later undo has overwritten its intent.
+    """
+    before, now = raw_before["metadata"], raw_now["metadata"]
+    if before["uid"] != now["uid"] or now["generation"] == before["generation"] + 1:
+        return True
+    is_same_undo = nonce_of(raw_before) == nonce_of(raw_now)
+    return bool(before["generation"] != now["generation"] and is_same_undo)
+
+
+def _intent(plan: Plan, orders: Orders) -> Intent:
+    return Intent(
+        nonce=secrets.token_hex(8),
+        base_generation=plan.live.status.generation,
+        number=plan.target.number,
+        label=plan.target.label,
+        workload_uid=plan.target.workload_uid,
+        reason=orders.reason,
+        ticket=orders.ticket,
+    )
+
+
+def _altered(plan: Plan, raw_tried: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields that the API server, or something that it asks, would keep otherwise."""
+    kept = normal_template(raw_tried["spec"]["template"])
+    changes = diff(plan.original.template, kept)
+    return tuple(change.path for change in changes if change.kind != "added")

@@ -1,0 +1,174 @@
+"""Everything that is looked at before an undo: the cluster with the caller's rights, and the
+ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ledger import own_rules
+from ledger.canonical import from_bytes, normal_template
+from ledger.errors import Forbidden
+from ledger.model import timestamp, utc_now
+from ledger.originals import Original, RecordedRevision, from_live, from_recorded
+from ledger.own_rules import OwnRules
+from ledger.reader import LedgerReader
+from ledger.rollout.claims import claim_templates
+from ledger.undo.api import Asked, exists, read_claim, read_pods, read_revisions, read_set
+from ledger.undo.planning import Checked, Live, Plan, Raw, planned
+from ledger.undo.references import Reference, references
+from ledger.undo.targets import Candidate, Now, Wish, candidates, choose
+
+AT_ONCE = 8
+"""Requests under way at a time."""
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Where the past is looked up, and how what is shown of it is redacted."""
+
+    reader: LedgerReader
+    rules: OwnRules = own_rules.NONE
+
+
+async def plan(cluster: Asked, wish: Wish, history: History | None = None) -> Plan:
+    """What the undo that is wished for would do. Nothing is written.
+
+    Without a history only live ControllerRevisions are known, as to kubectl. Raises SetNotFound,
+    NotRecorded, UsageError, NotRestorable and TamperedOriginal; Forbidden when the caller may not
+    read the set; LedgerError in kubectl's words when there is nothing to go back to.
+    """
+    live = await _live(cluster, wish)
+    rows = _rows(history, wish)
+    uid, now = live.raw_set["metadata"]["uid"], timestamp(utc_now())
+    ready = [pod.revision for pod in live.pods if pod.ready]
+    found = candidates(rows, live.raw_revisions or (), uid=uid, ready=ready)
+    target = choose(wish, found, _now(live, now))
+    original = _original(history, wish, live, target)
+    there = await _checked(cluster, wish, references(original.template))
+    checked = Checked(
+        is_recorded=any(row["workload_uid"] == uid for row in rows),
+        spec_then=_spec_then(history, target),
+        there=there,
+        now=now,
+        rules=history.rules if history else own_rules.NONE,
+    )
+    return planned(live, target, original, checked)
+
+
+async def look(cluster: Asked, namespace: str, name: str) -> Live:
+    """The set, its revisions and pods as they are now. Raises SetNotFound."""
+    raw_set = await read_set(cluster, namespace, name)
+    raw_revisions = await _allowed(read_revisions(cluster, raw_set))
+    return Live(raw_set, raw_revisions, await _allowed(read_pods(cluster, raw_set)), None)
+
+
+async def _live(cluster: Asked, wish: Wish) -> Live:
+    raw_set = await read_set(cluster, wish.namespace, wish.name)
+    raw_revisions, raw_pods, raw_claims = await asyncio.gather(
+        _allowed(read_revisions(cluster, raw_set)),
+        _allowed(read_pods(cluster, raw_set)),
+        _allowed(_claims(cluster, raw_set)),
+    )
+    return Live(raw_set, raw_revisions, raw_pods, raw_claims)
+
+
+async def _claims(cluster: Asked, raw_set: Raw) -> list[dict[str, Any]]:
+    """The claims of the ordinals that the spec asks for."""
+    metadata = raw_set["metadata"]
+    ordinals = Live(raw_set, None, None, None).status.ordinals
+    names = [
+        f"{template.name}-{metadata['name']}-{ordinal}"
+        for template in claim_templates(raw_set)
+        for ordinal in ordinals
+    ]
+    found = await _few_at_once([read_claim(cluster, metadata["namespace"], each) for each in names])
+    return [raw_claim for raw_claim in found if raw_claim is not None]
+
+
+async def _checked(
+    cluster: Asked, wish: Wish, needed: Sequence[Reference]
+) -> Mapping[Reference, bool | None]:
+    asked = [exists(cluster, each.plural, wish.namespace, each.name) for each in needed]
+    return dict(zip(needed, await _few_at_once(asked), strict=True))
+
+
+async def _few_at_once(asked: Sequence[Awaitable[Found]]) -> list[Found]:
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def in_turn(one: Awaitable[Found]) -> Found:
+        async with turns:
+            return await one
+
+    return list(await asyncio.gather(*map(in_turn, asked)))
+
+
+async def _allowed(reading: Awaitable[Found]) -> Found | None:
+    try:
+        return await reading
+    except Forbidden:
+        return None
+
+
+def _rows(history: History | None, wish: Wish) -> list[dict[str, Any]]:
+    if history is None:
+        return []
+    asked = {"namespace": wish.namespace, "name": wish.name}
+    return history.reader.query("undo_targets", asked)
+
+
+def _now(live: Live, at: str) -> Now:
+    known = [normal_template(raw["data"]["spec"]["template"]) for raw in live.raw_revisions or ()]
+    return Now(
+        uid=str(live.raw_set["metadata"]["uid"]),
+        update_revision=live.status.update_revision,
+        has_new_template=live.raw_revisions is not None and live.template not in known,
+        at=at,
+    )
+
+
+def _original(history: History | None, wish: Wish, live: Live, target: Candidate) -> Original:
+    recorded = _recorded(history, wish, live, target)
+    if target.raw_revision is not None:
+        return from_live(target.raw_revision, recorded)
+    return from_recorded(recorded)
+
+
+def _recorded(
+    history: History | None, wish: Wish, live: Live, target: Candidate
+) -> RecordedRevision:
+    """What is recorded of the target; of one that is not, what the cluster says."""
+    if target.digest is not None and history is not None:
+        asked = {
+            "namespace": wish.namespace,
+            "name": wish.name,
+            "workload_uid": target.workload_uid,
+            "label": target.label,
+        }
+        row = next(
+            each
+            for each in history.reader.query("revision", asked)
+            if each["template_digest"] == target.digest
+        )
+        template = from_bytes(row["template"].encode())
+    else:
+        template = normal_template((target.raw_revision or {})["data"]["spec"]["template"])
+    collisions = (live.raw_set.get("status") or {}).get("collisionCount") or 0
+    return RecordedRevision(wish.name, target.name, template, int(collisions))
+
+
+def _spec_then(history: History | None, target: Candidate) -> Mapping[str, Any] | None:
+    if history is None or not target.is_recorded:
+        return None
+    asked = {
+        "workload_uid": target.workload_uid,
+        "before_generation": str(target.superseded_generation or ""),
+        "before_time": target.superseded_at or "",
+    }
+    rows = history.reader.query("spec_then", asked)
+    return from_bytes(rows[0]["spec"].encode()) if rows else None
