@@ -53,8 +53,28 @@ def test_the_previous_template_comes_back(driver: Driver, line: Line) -> None:
     print(done.stdout, done.stderr)
     assert done.returncode == 0
     raw_set = driver.get("statefulsets", "web")
-    print(json.dumps(raw_set["metadata"], indent=1))
     assert raw_set["spec"]["template"]["spec"]["containers"][0]["image"] == "app:1.0"
     driver.settled("web")
     line.wait_for(driver.live_versions())
     print(line.run("history", "sts/web", "-n", driver.namespace))
+
+
+STUCK = replace(WEB, name="stuck", replicas=3)
+
+
+def test_a_stuck_rollback_is_healed_by_one_command(driver: Driver, line: Line) -> None:
+    rolled_out(driver, STUCK, replace(STUCK, image="app:2.0-bad"))
+    line.wait_for(driver.live_versions())
+    before = {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in pods(driver)}
+    done = undo(
+        driver, "sts/stuck", "-y", "--unstick", "--wait", "--timeout", "30s", data=line.data
+    )
+    print(done.stdout, done.stderr)
+    assert done.returncode == 0
+    driver.settled("stuck")
+    gone = before.keys() - {pod["metadata"]["uid"] for pod in pods(driver)}
+    assert [before[uid] for uid in gone] == ["stuck-2"]
+
+
+def pods(driver: Driver) -> list[dict[str, Any]]:
+    return driver.api.items("pods", driver.namespace)

@@ -13,7 +13,7 @@ from ledger import own_rules
 from ledger.canonical import from_bytes, normal_template
 from ledger.errors import Forbidden
 from ledger.model import timestamp, utc_now
-from ledger.originals import Original, RecordedRevision, from_live, from_recorded
+from ledger.originals import Original, Wanted, from_live, from_recorded
 from ledger.own_rules import OwnRules
 from ledger.reader import LedgerReader
 from ledger.rollout.claims import claim_templates
@@ -139,9 +139,7 @@ def _original(history: History | None, wish: Wish, live: Live, target: Candidate
     return from_recorded(recorded)
 
 
-def _recorded(
-    history: History | None, wish: Wish, live: Live, target: Candidate
-) -> RecordedRevision:
+def _recorded(history: History | None, wish: Wish, live: Live, target: Candidate) -> Wanted:
     """What is recorded of the target; of one that is not, what the cluster says."""
     if target.digest is not None and history is not None:
         asked = {
@@ -159,7 +157,7 @@ def _recorded(
     else:
         template = normal_template((target.raw_revision or {})["data"]["spec"]["template"])
     collisions = (live.raw_set.get("status") or {}).get("collisionCount") or 0
-    return RecordedRevision(wish.name, target.name, template, int(collisions))
+    return Wanted(wish.name, target.name, template, int(collisions))
 
 
 def _spec_then(history: History | None, target: Candidate) -> Mapping[str, Any] | None:
