@@ -83,6 +83,9 @@ def refusal(raw_status: bytes, *, code: int = 0, retry_after: str = "") -> Excep
             hint="the token or certificate is wrong or has expired: log in again",
         )
     said = f"Error from server ({status.reason}): {message}" if status.reason else ""
+    if message and not said:
+        # A webhook's refusal need not have a reason.
+        said = f"Error from server: {message}"
     if code == HTTPStatus.FORBIDDEN:
         return Forbidden(
             said or "Error from server (Forbidden)",

@@ -119,7 +119,7 @@ class Forbidden(ClusterUnreachable):
 
 
 class Refused(ClusterUnreachable):
-    """The API server answers with an error. `code` is the HTTP status, `reason` Kubernetes' word."""
+    """The API server answers with an error: `code` is the HTTP status, `reason` its own word."""
 
     def __init__(self, message: str, *, code: int, reason: str = "") -> None:
         super().__init__(message)

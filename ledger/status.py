@@ -21,6 +21,9 @@ from ledger.rollout.trouble import TERMINATING
 from ledger.rollout.verdict import Absences, Blocker, Verdict, verdict
 
 FLAGS = ("has_rolling_update", "terminating")
+SET_BACK = ("undo", "return")
+"""Triggers of a revision whose template was there before."""
+
 Bodies = Callable[[Position], bytes]
 """The records of a log by their position."""
 
@@ -41,6 +44,9 @@ class Standing:
 
     usual: Mapping[str, Any] | None
     """How long its rollouts take (queries/rollout_times.sql); None when none was timed."""
+
+    is_set_back: bool = False
+    """Whether its template is one that it had before."""
 
     @property
     def is_deleted(self) -> bool:
@@ -95,16 +101,22 @@ def standing_at(reader: LedgerReader, bodies: Bodies, workload_uid: str, at: str
     return _judged(reader, dict(row) | _rollout_at(reader, row, sets[0], at), seen)
 
 
-def remedy(standing_now: Standing, blocker: Blocker) -> str:
-    """The command that heals, or what would; empty when nothing is known to."""
+def remedies(standing_now: Standing, blocker: Blocker) -> list[tuple[str, str]]:
+    """The commands that heal, the best first, each with what it does; none when nothing is known
+    to.
+    """
     row = standing_now.row
+    undo = f"rollout-ledger undo sts/{row['name']} -n {row['namespace']} --unstick"
+    delete = f"kubectl delete pod {blocker.pod} -n {row['namespace']}"
+    if blocker.is_trap and standing_now.is_set_back:
+        return [(undo, "deletes it, for that is all it needs"), (delete, "the same by hand")]
     if blocker.is_trap:
-        return f"kubectl delete pod {blocker.pod} -n {row['namespace']}"
+        return [(delete, "heals it")]
     is_new = blocker.revision == standing_now.status.update_revision
     can_go_back = row["from_number"] is not None and not standing_now.was_complete
     if is_new and can_go_back and blocker.reason != TERMINATING:
-        return f"kubectl rollout undo sts/{row['name']} -n {row['namespace']}"
-    return ""
+        return [(undo, "goes back to the revision before, and deletes what then blocks")]
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +135,16 @@ def _judged(reader: LedgerReader, row: Mapping[str, Any], seen: _Seen) -> Standi
     numbers = {str(each["revision_name"]): int(each["number"]) for each in reversed(known)}
     shown = dict(row) | _author(known, row["number"], seen.status)
     usual = reader.query("rollout_times", {"namespace": row["namespace"], "name": row["name"]})
+    triggers = {each["number"]: each["trigger"] for each in known}
     return Standing(
-        shown, seen.status, seen.pods, told, seen.at, numbers, usual[0] if usual else None
+        shown,
+        seen.status,
+        seen.pods,
+        told,
+        seen.at,
+        numbers,
+        usual[0] if usual else None,
+        is_set_back=triggers.get(row["number"]) in SET_BACK,
     )
 
 

@@ -98,7 +98,7 @@ def _prefix(number: str) -> str:
 
 
 def _order(number: str) -> tuple[int, int]:
-    return "WKCS".index(number[0]), int(re.sub(r"\D", "", number))
+    return "WKCSU".index(number[0]), int(re.sub(r"\D", "", number))
 
 
 _HEAD = """\
@@ -124,6 +124,7 @@ _PARTS = (
     ("The log and Kafka", "K"),
     ("The consumer and its ledger", "C"),
     ("Storage", "S"),
+    ("Undo", "U"),
 )
 
 ROWS = {
@@ -196,6 +197,16 @@ ROWS = {
     "S9": "SQLite with the WAL-reset bug",
     "S10": "ledger on a network file system",
     "S11": "backup under load, restored",
+    "U1": "object changed between dry run and patch",
+    "U2": "command killed at any moment",
+    "U3": "target revision pruned",
+    "U4": "OrderedReady pod stuck on the bad revision",
+    "U5": "partition, OnDelete",
+    "U6": "claim templates or service differ",
+    "U7": "claims were smaller then",
+    "U8": "webhook without dry run",
+    "U9": "managed by GitOps, Helm or an operator",
+    "U10": "caller lacks the right",
 }
 
 MOOT = {

@@ -12,8 +12,13 @@ from ledger.cli import run
 from ledger.rollout.kubectl import status_line
 from ledger.rollout.pods import PodState, pod_state
 from ledger.rollout.sets import SetStatus, set_status
+<<<<<<< HEAD
 from ledger.rollout.verdict import Absences, verdict
 from ledger.status import Standing, remedy, standing
+=======
+from ledger.rollout.verdict import verdict
+from ledger.status import Standing, remedies, standing
+>>>>>>> de3d430 (The rows U1 and U3 to U10 hold on a real control plane)
 from tests.cases import case
 from tests.stories import Story, pods, revisions, rollout, statuses, workload
 
@@ -201,7 +206,10 @@ def test_a_rollback_stuck_on_the_pod_it_should_replace_is_stalled_with_its_remed
         "ImagePullBackOff",
         True,
     )
-    assert remedy(found, blocker) == "kubectl delete pod stuck-4 -n default"
+    assert [command for command, _ in remedies(found, blocker)] == [
+        "rollout-ledger undo sts/stuck -n default --unstick",
+        "kubectl delete pod stuck-4 -n default",
+    ]
     healed = rollout(rollouts, "stuck", "phase, trap", "healed by deleting the pod")
     assert healed == ("complete", 1)
 

@@ -43,7 +43,7 @@ def test_status_names_the_pod_that_holds_it_up_and_what_heals_it(
     assert words(told)[1][:4] == ["stuck-4", "old", "rev", "2"]
     assert "blocks the rollout" in told.splitlines()[1]
     assert "kubernetes#67250" in told
-    assert "  kubectl delete pod stuck-4 -n default    # heals it" in told.splitlines()
+    assert "  kubectl delete pod stuck-4 -n default    # the same by hand" in told.splitlines()
 
 
 def test_status_of_a_refused_pod_tells_who_refused_it(rollouts: Story, printed: Print) -> None:

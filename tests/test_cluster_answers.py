@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.answers import Expired, Throttled, refusal, unreachable
-from ledger.errors import ClusterUnreachable, Forbidden, LedgerError, Unauthorized
+from ledger.errors import Forbidden, LedgerError, Refused, Unauthorized
 
 REFUSED = "The connection to the server api:6443 was refused"
 
@@ -39,17 +39,17 @@ def status(code: int, reason: str, message: str, **more: Any) -> bytes:
         (
             500,
             status(500, "InternalError", "etcdserver:\n  request timed out"),
-            ClusterUnreachable,
+            Refused,
             "Error from server (InternalError): etcdserver: request timed out",
         ),
         (
             502,
             b"<html><body>secret session id</body></html>",
-            ClusterUnreachable,
+            Refused,
             "Error from server: it answered 502 Bad Gateway",
         ),
-        (599, b"", ClusterUnreachable, "Error from server: it answered 599"),
-        (0, b'"?"', ClusterUnreachable, "Error from server: it answered an error"),
+        (599, b"", Refused, "Error from server: it answered 599"),
+        (0, b'"?"', Refused, "Error from server: it answered an error"),
     ],
 )
 def test_a_refusal_is_told_in_one_line(
@@ -93,7 +93,7 @@ def test_a_server_that_is_busy_says_for_how_long(
 
 @pytest.mark.parametrize("retry_after", ["", "0", "Wed, 21 Oct 2015 07:28:00 GMT", "-1", "²"])
 def test_a_wait_that_is_not_a_number_of_seconds_is_our_own(retry_after: str) -> None:
-    assert type(refusal(b"", code=429, retry_after=retry_after)) is ClusterUnreachable
+    assert type(refusal(b"", code=429, retry_after=retry_after)) is Refused
 
 
 def test_long_messages_are_cut() -> None:

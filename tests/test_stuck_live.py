@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from ledger.reader import LocalReader
+<<<<<<< HEAD
 from ledger.status import Standing, remedy, standing
+=======
+from ledger.status import remedies, standing
+>>>>>>> de3d430 (The rows U1 and U3 to U10 hold on a real control plane)
 from ledger.watcher import HEARTBEAT_SECONDS
 from tests.cases import case
 from tests.lab.cluster import Cluster
@@ -52,7 +56,7 @@ def traps(line: Line, namespace: str, name: str) -> list[tuple[str, str, str]]:
     stands = standing_of(line, namespace, name)
     found = [each for each in stands.verdict.blockers if each.is_trap]
     assert not found or stands.verdict.phase == "stalled"
-    return [(each.pod, each.reason, remedy(stands, each)) for each in found]
+    return [(each.pod, each.reason, remedies(stands, each)[0][0]) for each in found]
 
 
 @case(47, stream="live")
@@ -67,7 +71,7 @@ def test_a_stuck_rollback_is_told_within_a_heartbeat_and_its_look_alikes_are_not
         if step.name == STUCK or step.name in LOOK_ALIKE:
             line.wait_for(driver.live_versions(), seconds=HEARTBEAT_SECONDS)
             told[step.name] = traps(line, namespace, LOOK_ALIKE.get(step.name, "stuck"))
-    heals = f"kubectl delete pod stuck-4 -n {namespace}"
+    heals = f"rollout-ledger undo sts/stuck -n {namespace} --unstick"
     assert told.pop(STUCK) == [("stuck-4", "ImagePullBackOff", heals)]
     assert told == {step: [] for step in LOOK_ALIKE}
 

@@ -9,7 +9,7 @@ from ledger.freshness import age
 from ledger.model import parse_timestamp
 from ledger.rollout.pods import PodState
 from ledger.rollout.verdict import Blocker, newest_by_ordinal, targeted_ordinals
-from ledger.status import Standing, remedy
+from ledger.status import Standing, remedies
 
 COLUMNS = (
     Column("NAMESPACE"),
@@ -153,9 +153,8 @@ def _stall(each: Standing) -> list[Line]:
         lines.append((f"! Stalled: {_why(each, blocker)}", "bad"))
         if blocker.message:
             lines.append((f"  {blocker.message}", ""))
-        if command := remedy(each, blocker):
-            what = "heals it" if blocker.is_trap else "goes back to the revision before"
-            lines.append((f"  {command}    # {what}", ""))
+        told = [f"  {command}    # {what}" for command, what in remedies(each, blocker)]
+        lines += [(line, "") for line in told]
     return lines
 
 

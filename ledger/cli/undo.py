@@ -6,12 +6,13 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ledger.cli.options import installation, output_options
-from ledger.cli.output import STALE_EXIT, Screen, close, machine, now_fresh, reader_of
+from ledger.cli.output import Screen, close, machine, now_fresh, reader_of
 from ledger.cli.undo_following import follow_undo
 from ledger.cli.undo_options import Call, call_of, undo_options
 from ledger.cli.undo_shown import (
@@ -23,6 +24,7 @@ from ledger.cli.undo_shown import (
 )
 from ledger.errors import Forbidden, LedgerError, NotRecorded, Refused, UsageError
 from ledger.freshness import Freshness
+from ledger.model import Position
 from ledger.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,7 +80,9 @@ def undo(
         cluster = runner.run(_connected(kubeconfig, context_name, in_cluster))
         try:
             call = call_of(target, output, namespace or cluster.namespace, given)
-            session = Session(runner, cluster, call, _history(settings), Screen.of(color))
+            session = Session(
+                runner, cluster, call, _history(settings, given["identity"]), Screen.of(color)
+            )
             context.exit(session.undo(must_be_fresh=fresh))
         except Forbidden as wrong:
             raise Forbidden(wrong.message, hint=RIGHTS) from wrong
@@ -92,14 +96,31 @@ async def _connected(kubeconfig: str | None, context: str | None, in_cluster: bo
     return await Cluster.connect(kubeconfig, context, or_service_account=in_cluster)
 
 
-def _history(settings: Settings) -> History | None:
+def _history(settings: Settings, identity: str) -> History | None:
     """The ledger at hand; None where there is none and none was named."""
     from ledger.cli.record import own_rules_of
+    from ledger.sealing import open_identities
     from ledger.undo import History
 
+    identities = open_identities(Path(identity)) if identity else None
     if not settings.ledger and not settings.ledger_path.exists():
         return None
-    return History(reader_of(settings), own_rules_of(settings, None))
+    rules = own_rules_of(settings, None)
+    return History(reader_of(settings), _bodies(settings), identities, rules)
+
+
+def _bodies(settings: Settings) -> Callable[[Position], bytes] | None:
+    """What reads the log behind the ledger, where that is at hand."""
+    if not settings.log_file.exists() or (settings.ledger and not settings.log):
+        return None
+
+    def body(position: Position) -> bytes:
+        from ledger.log.sqlite import LogFile
+
+        with LogFile.open(settings.log_file, writable=False) as log:
+            return log.get(position)
+
+    return body
 
 
 class Session:

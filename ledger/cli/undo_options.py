@@ -48,6 +48,14 @@ _OPTIONS = (
     click.option(
         "--skip-server-dry-run", is_flag=True, help="Write without a trial on the API server."
     ),
+    click.option(
+        "--identity",
+        default="",
+        metavar="FILE",
+        envvar="ROLLOUT_LEDGER_IDENTITY",
+        show_envvar=True,
+        help="age identity that opens sealed originals.",
+    ),
     click.option("--reason", default="", metavar="TEXT", help="Why; kept in the ledger."),
     click.option("--ticket", default="", metavar="ID", help="The ticket; kept in the ledger."),
     click.option("--force", is_flag=True, help="Although something else manages the set."),
@@ -101,7 +109,7 @@ def call_of(target: tuple[str, ...], output: str, namespace: str, given: dict[st
         )
     word = given["to_revision"] or "0"
     return Call(
-        Wish(namespace, names[0], _to(given), given["incarnation"]),
+        Wish(namespace, names[0], _to(given), given["incarnation"], unsticks=given["unstick"]),
         Orders(
             given["dry_run"],
             given["reason"],

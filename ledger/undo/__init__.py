@@ -11,7 +11,8 @@ from __future__ import annotations
 from ledger.undo.applying import ManagedElsewhere, NoTrial, Orders, Outcome, OutcomeUnknown, apply
 from ledger.undo.findings import Finding
 from ledger.undo.planning import Live, Plan
-from ledger.undo.preflight import History, look, plan
+from ledger.undo.preflight import look, plan
+from ledger.undo.sources import History
 from ledger.undo.targets import Previous, ToLastGood, ToRevision, ToTime, Wish
 from ledger.undo.unsticking import Deleted, forecast, unstick
 

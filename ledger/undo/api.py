@@ -92,11 +92,13 @@ async def delete_pod(cluster: Asked, raw_pod: Mapping[str, Any], *, is_trial: bo
     """Delete exactly this state of this pod; False, and nothing deleted, when it has changed."""
     metadata = raw_pod["metadata"]
     preconditions = {name: metadata[name] for name in ("uid", "resourceVersion")}
-    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
-    query = (("dryRun", "All"),) if is_trial else ()
+    body: Raw = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+    if is_trial:
+        # Beside a body the API server does not read a dryRun of the query (apiserver, delete.go).
+        body["dryRun"] = ["All"]
     path = _path(PODS, metadata["namespace"], metadata["name"])
     try:
-        await cluster.ask(Request(path, query, "DELETE", body))
+        await cluster.ask(Request(path, (), "DELETE", body))
     except Refused as wrong:
         if wrong.code in (404, 409):
             return False

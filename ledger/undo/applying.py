@@ -6,6 +6,7 @@ Every way in which it can end is an `Outcome`; what the API server refuses is ra
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from ledger.undo.planning import Plan, Raw
 Ending = Literal["rolled back", "skipped", "changed meanwhile", "declined"]
 LOOK_AGAIN_SECONDS = 0.5
 CONFLICTS = 5
+_AGAINST_TRIALS = re.compile("admission webhook .* dry.?run", re.IGNORECASE)
 LOOKS = 20
 """How often an undo of unknown outcome is looked for before it is called unknown."""
 
@@ -101,10 +103,10 @@ async def apply(
 async def _try(cluster: Asked, plan: Plan, intent: Intent, dry_run: DryRun) -> Outcome:
     try:
         raw_tried = await _sent(cluster, plan, intent, is_trial=True)
-    except Refused as wrong:
-        if _is_failed_test(wrong):
+    except (Refused, Forbidden) as wrong:
+        if isinstance(wrong, Refused) and _is_failed_test(wrong):
             return await _changed(cluster, plan, dry_run)
-        if wrong.code == 400 and "does not support dry run" in wrong.message:
+        if _AGAINST_TRIALS.search(wrong.message):
             raise NoTrial(
                 wrong.message, hint="--skip-server-dry-run writes without a trial"
             ) from wrong

@@ -19,7 +19,7 @@ from ledger.own_rules import OwnRules
 from ledger.redaction import Redactor
 from ledger.rollout.pods import PodState, pod_state
 from ledger.rollout.sets import SetStatus, set_status
-from ledger.rollout.verdict import Blocker
+from ledger.rollout.verdict import Blocker, verdict
 from ledger.undo.consequences import (
     blocking_after,
     claims_kept,
@@ -61,6 +61,12 @@ class Live:
     def template(self) -> dict[str, Any]:
         """The set's pod template, in normal form."""
         return normal_template(self.raw_set["spec"]["template"])
+
+
+def blocking(live: Live, *, now: str) -> tuple[Blocker, ...]:
+    """The pods that hold the set up for ever as it is (kubernetes#67250)."""
+    judged = verdict(live.status, live.pods, now=now)
+    return tuple(each for each in judged.blockers if each.is_trap)
 
 
 @dataclass(frozen=True, slots=True)

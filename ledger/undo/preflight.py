@@ -6,34 +6,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ledger import own_rules
 from ledger.canonical import from_bytes, normal_template
 from ledger.errors import Forbidden
 from ledger.model import timestamp, utc_now
-from ledger.originals import Original, Wanted, from_live, from_recorded
-from ledger.own_rules import OwnRules
-from ledger.reader import LedgerReader
+from ledger.originals import Wanted
 from ledger.rollout.claims import claim_templates
 from ledger.undo.api import Asked, exists, read_claim, read_pods, read_revisions, read_set
-from ledger.undo.planning import Checked, Live, Plan, Raw, planned
+from ledger.undo.planning import Checked, Live, Plan, Raw, blocking, planned
 from ledger.undo.references import Reference, references
+from ledger.undo.sources import History, original_of
 from ledger.undo.targets import Candidate, Now, Wish, candidates, choose
 
 AT_ONCE = 8
 """Requests under way at a time."""
 
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Where the past is looked up, and how what is shown of it is redacted."""
-
-    reader: LedgerReader
-    rules: OwnRules = own_rules.NONE
 
 
 async def plan(cluster: Asked, wish: Wish, history: History | None = None) -> Plan:
@@ -49,7 +39,8 @@ async def plan(cluster: Asked, wish: Wish, history: History | None = None) -> Pl
     ready = [pod.revision for pod in live.pods if pod.ready]
     found = candidates(rows, live.raw_revisions or (), uid=uid, ready=ready)
     target = choose(wish, found, _now(live, now))
-    original = _original(history, wish, live, target)
+    wanted = _wanted(history, wish, live, target)
+    original = original_of(history, target, wanted)
     there = await _checked(cluster, wish, references(original.template))
     checked = Checked(
         is_recorded=any(row["workload_uid"] == uid for row in rows),
@@ -129,17 +120,11 @@ def _now(live: Live, at: str) -> Now:
         update_revision=live.status.update_revision,
         has_new_template=live.raw_revisions is not None and live.template not in known,
         at=at,
+        stuck_on=tuple(each.revision for each in blocking(live, now=at)),
     )
 
 
-def _original(history: History | None, wish: Wish, live: Live, target: Candidate) -> Original:
-    recorded = _recorded(history, wish, live, target)
-    if target.raw_revision is not None:
-        return from_live(target.raw_revision, recorded)
-    return from_recorded(recorded)
-
-
-def _recorded(history: History | None, wish: Wish, live: Live, target: Candidate) -> Wanted:
+def _wanted(history: History | None, wish: Wish, live: Live, target: Candidate) -> Wanted:
     """What is recorded of the target; of one that is not, what the cluster says."""
     if target.digest is not None and history is not None:
         asked = {

@@ -62,6 +62,11 @@ class Wish:
     incarnation: str = ""
     """The beginning of the uid of an earlier StatefulSet of this name; empty for the living one."""
 
+    unsticks: bool = False
+    """Pods that hold it up for ever shall go. Then a set that was set back already, and only waits
+    for such a pod, is not set back any further.
+    """
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -91,6 +96,12 @@ class Candidate:
     """The live ControllerRevision that holds its template."""
 
     @property
+    def created_at(self) -> str:
+        """When its ControllerRevision was created; empty for one that is gone."""
+        metadata = (self.raw_revision or {}).get("metadata") or {}
+        return str(metadata.get("creationTimestamp") or "")
+
+    @property
     def is_recorded(self) -> bool:
         """Whether the ledger has its template."""
         return self.digest is not None
@@ -111,6 +122,9 @@ class Now:
 
     at: str
     """The time, as the ledger writes it."""
+
+    stuck_on: tuple[str, ...] = ()
+    """The revisions of the pods that hold it up for ever as it is (kubernetes#67250)."""
 
 
 def candidates(
@@ -161,7 +175,10 @@ def choose(wish: Wish, found: Sequence[Candidate], now: Now) -> Candidate:
             "an earlier StatefulSet has no previous revision",
             hint="name one of its own with --to-revision",
         )
-    return _previous(mine, now)
+    running = current(mine, now)
+    if wish.unsticks and running is not None and _is_set_back(mine, running, now):
+        return running
+    return _previous(mine, running, now)
 
 
 def current(mine: Sequence[Candidate], now: Now) -> Candidate | None:
@@ -170,8 +187,24 @@ def current(mine: Sequence[Candidate], now: Now) -> Candidate | None:
     return running[-1] if running else None
 
 
-def _previous(mine: Sequence[Candidate], now: Now) -> Candidate:
-    running = current(mine, now)
+def _is_set_back(mine: Sequence[Candidate], running: Candidate, now: Now) -> bool:
+    """Whether the set waits for ever on a pod of a revision that it was set back from."""
+    left = [e for e in mine if e.name in now.stuck_on and e.number < running.number]
+    return any(
+        _is_older(running, bad)
+        or any(e.number < bad.number and e.is_same_as(running) for e in mine)
+        for bad in left
+    )
+
+
+def _is_older(running: Candidate, bad: Candidate) -> bool:
+    """Whether the revision with the higher number was created first: the controller renumbers one
+    that comes back.
+    """
+    return bool(running.created_at and bad.created_at and running.created_at < bad.created_at)
+
+
+def _previous(mine: Sequence[Candidate], running: Candidate | None, now: Now) -> Candidate:
     if running is None or now.has_new_template:
         earlier = list(mine)
     else:

@@ -13,9 +13,9 @@ from typing import Any
 from ledger.errors import Forbidden, LedgerError
 from ledger.model import timestamp, utc_now
 from ledger.rollout.pods import pod_state
-from ledger.rollout.verdict import Blocker, verdict
+from ledger.rollout.verdict import Blocker
 from ledger.undo.api import Asked, delete_pod
-from ledger.undo.planning import Live, Plan
+from ledger.undo.planning import Live, Plan, blocking
 from ledger.undo.preflight import look
 
 OBSERVED_SECONDS = 60.0
@@ -44,7 +44,7 @@ async def unstick(cluster: Asked, plan: Plan, *, generation: int) -> tuple[Delet
     """
     live = await _observed(cluster, plan, generation)
     found = []
-    for blocker in blocking(live):
+    for blocker in blocking(live, now=timestamp(utc_now())):
         deleted = await _delete(cluster, plan, blocker.pod)
         if deleted is not None:
             found.append(deleted)
@@ -62,12 +62,6 @@ async def forecast(cluster: Asked, plan: Plan, *, asks_server: bool) -> tuple[De
     return tuple(_deleted(raw_pods[each.pod], each) for each in plan.blockers)
 
 
-def blocking(live: Live) -> tuple[Blocker, ...]:
-    """The pods that hold the set up for ever as it is now."""
-    judged = verdict(live.status, live.pods, now=timestamp(utc_now()))
-    return tuple(each for each in judged.blockers if each.is_trap)
-
-
 async def _delete(cluster: Asked, plan: Plan, name: str) -> Deleted | None:
     """The pod that was deleted; None once it does not block any more. A pod whose status changed
     under the deletion is judged anew.
@@ -75,7 +69,8 @@ async def _delete(cluster: Asked, plan: Plan, name: str) -> Deleted | None:
     while True:
         live = await _same(cluster, plan)
         raw_pods = {str(raw["metadata"]["name"]): raw for raw in live.raw_pods or ()}
-        blocker = next((each for each in blocking(live) if each.pod == name), None)
+        held = blocking(live, now=timestamp(utc_now()))
+        blocker = next((each for each in held if each.pod == name), None)
         if blocker is None:
             return None
         if await delete_pod(cluster, raw_pods[name], is_trial=False):
