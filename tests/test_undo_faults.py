@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 import yaml
 
-from ledger.undo import Wish, apply, plan
+from ledger.undo import ManagedElsewhere, ToRevision, Wish, apply, plan
 from ledger.undo.patch import UNDO_ANNOTATION
 from tests.cases import case
 from tests.faults import row
@@ -26,7 +25,7 @@ from tests.lab.driver import Driver
 from tests.lab.process import wait_until
 from tests.lab.users import NOBODY, WATCHER
 from tests.lab.workloads import Workload
-from tests.undoing import Scene, connected, scene
+from tests.undoing import Said, Scene, connected, scene
 
 WEB = Workload("web", "app:1.0", replicas=2, claims=0)
 
@@ -84,12 +83,12 @@ def test_u03_a_pruned_revision_comes_back_unless_it_held_secrets_that_nobody_sea
     secret = replace(pruned, image="app:2.0", env={"DB_PASSWORD": "hunter2-and-more"})
     stage.rolled_out(pruned, secret, replace(pruned, image="app:3.0"))
     refused = stage.undo("sts/pruned", "--to-revision", "2", "-y")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.exit, refused.stdout) == (1, "")
     assert refused.stderr.startswith("error: pruned-")
     assert "cannot be restored: secrets were redacted and no original was sealed" in refused.stderr
     assert stage.image("pruned") == "app:3.0"
     done = stage.undo("sts/pruned", "--to-revision", "1", "-y")
-    assert done.returncode == 0, done.stderr
+    assert done.exit == 0, done.stderr
     assert "as it was recorded; the hash in its name agrees" in done.stdout
     assert stage.image("pruned") == "app:1.0"
     stage.examined()
@@ -104,7 +103,7 @@ def test_u04_one_command_heals_a_stuck_rollback_and_deletes_the_pod_that_blocks_
     stage.rolled_out(stuck, replace(stuck, image="app:2.0-bad"))
     before = stage.pods("stuck")
     done = stage.undo("sts/stuck", "-y", "--unstick", "--wait", "--timeout", "40s")
-    assert done.returncode == 0, done.stderr
+    assert done.exit == 0, done.stderr
     assert "stuck-2 is ImagePullBackOff" in done.stdout
     assert [line for line in done.stdout.splitlines() if "deleted" in line] == [
         line for line in done.stdout.splitlines() if line.startswith('pod "stuck-2" deleted')
@@ -141,7 +140,7 @@ def test_u04_a_set_that_was_set_back_already_is_unstuck_without_another_patch(
     assert deleted.endswith(" (server dry run)")
     assert stage.pods("again") == before
     done = stage.undo("sts/again", "--unstick", "-y", "--wait", "--timeout", "40s")
-    assert done.returncode == 0, done.stderr
+    assert done.exit == 0, done.stderr
     assert stage.raw_set("again")["metadata"]["generation"] == generation
     stage.driver.settled("again")
     after = stage.pods("again")
@@ -159,7 +158,7 @@ def test_u04_without_the_trap_no_pod_is_deleted(stage: Scene) -> None:
     stage.rolled_out(wide, replace(wide, image="app:2.0-bad"))
     for name in ("calm", "wide"):
         done = stage.undo(f"sts/{name}", "--unstick", "-y", "--wait", "--timeout", "40s")
-        assert done.returncode == 0, done.stderr
+        assert done.exit == 0, done.stderr
         assert "deleted" not in done.stdout
     stage.examined()
 
@@ -175,7 +174,7 @@ def test_u05_the_pods_that_will_not_change_are_named(stage: Scene) -> None:
         done = stage.undo(
             f"sts/{each.name}", "--to-revision", "1", "-y", "--wait", "--timeout", "30s"
         )
-        assert done.returncode == 0, done.stderr
+        assert done.exit == 0, done.stderr
         told[each.name] = [li for li in done.stdout.splitlines() if li.startswith("! ")]
     assert "! partition 1: held-0 will not take it" in told["held"]
     assert "! OnDelete: hand-0, hand-1 take it only once they are deleted" in told["hand"]
@@ -183,7 +182,7 @@ def test_u05_the_pods_that_will_not_change_are_named(stage: Scene) -> None:
 
 
 @pytest.fixture(scope="module")
-def remade(stage: Scene) -> tuple[str, CompletedProcess[str]]:
+def remade(stage: Scene) -> tuple[str, Said]:
     """The uid of a set that was deleted with its claim and made again otherwise, and what `undo` to
     its template said.
     """
@@ -200,10 +199,10 @@ def remade(stage: Scene) -> tuple[str, CompletedProcess[str]]:
 
 @row("U6", how="deleted and made again with another service and claim template", part="real")
 def test_u06_an_earlier_set_comes_back_in_part_and_what_does_not_is_told(
-    stage: Scene, remade: tuple[str, CompletedProcess[str]]
+    stage: Scene, remade: tuple[str, Said]
 ) -> None:
     earlier, done = remade
-    assert done.returncode == 0, done.stderr
+    assert done.exit == 0, done.stderr
     told = done.stdout.splitlines()
     assert "! service stays other, was remade then" in told
     assert "! claim data size stays 2Gi, was 1Gi then" in told
@@ -212,14 +211,14 @@ def test_u06_an_earlier_set_comes_back_in_part_and_what_does_not_is_told(
     assert stage.raw_set("remade")["spec"]["serviceName"] == "other"
     assert intent_of(stage, "remade")["workload"] == earlier
     unknown = stage.undo("sts/remade", "--to-revision", "9", "-y")
-    assert unknown.returncode == 3
+    assert unknown.exit == 3
     assert "unable to find specified revision 9 in history" in unknown.stderr
     stage.examined()
 
 
 @row("U7", how="deleted and made again with a larger claim", part="real")
 def test_u07_a_larger_claim_is_told_and_stays_as_it_is(
-    stage: Scene, remade: tuple[str, CompletedProcess[str]]
+    stage: Scene, remade: tuple[str, Said]
 ) -> None:
     told = remade[1].stdout.splitlines()
     assert "! claim data-remade-0 has 2Gi, 1Gi was asked for then: claims never shrink" in told
@@ -237,7 +236,7 @@ def test_u08_a_webhook_that_cannot_be_tried_stops_it_until_that_is_asked_for(
     stage.rolled_out(hooked, replace(hooked, image="app:2.0"))
     with refusing_dry_runs(stage.driver, "hooked"):
         stopped = stage.undo("sts/hooked", "-y")
-        assert stopped.returncode == 1
+        assert stopped.exit == 1
         assert stopped.stderr.splitlines()[0] == (
             'Error from server: admission webhook "no-dry-runs.example.com" denied the request: '
             "this webhook does not support dry run"
@@ -245,7 +244,7 @@ def test_u08_a_webhook_that_cannot_be_tried_stops_it_until_that_is_asked_for(
         assert "hint: --skip-server-dry-run" in stopped.stderr
         assert stage.image("hooked") == "app:2.0"
         done = stage.undo("sts/hooked", "-y", "--skip-server-dry-run")
-    assert done.returncode == 0, done.stderr
+    assert done.exit == 0, done.stderr
     assert stage.image("hooked") == "app:1.0"
     stage.examined()
 
@@ -290,7 +289,7 @@ async def test_u09_a_set_that_something_else_manages_is_left_alone_unless_forced
         stage.driver.api.patch(path, {"metadata": marks})
         assert stage.image("owned") == "app:2.0"
     forced = stage.undo("sts/owned", "--to-revision", "1", "-y", "--force")
-    assert forced.returncode == 0, forced.stderr
+    assert forced.exit == 0, forced.stderr
     assert stage.image("owned") == "app:1.0"
     stage.examined()
 
@@ -302,7 +301,7 @@ def test_u10_without_the_right_it_is_refused_in_the_servers_words(stage: Scene) 
     generation = stage.raw_set("denied")["metadata"]["generation"]
     for user, verb in ((WATCHER, "patch"), (NOBODY, "get")):
         refused = stage.undo("sts/denied", "--to-revision", "1", "-y", user=user)
-        assert refused.returncode == 1
+        assert refused.exit == 1
         assert refused.stderr.splitlines()[0] == (
             'Error from server (Forbidden): statefulsets.apps "denied" is forbidden: '
             f'User "{user}" cannot {verb} resource "statefulsets" in API group "apps" '

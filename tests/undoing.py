@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
+import io
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger.cli import run
 from ledger.cluster import Cluster as Connection
 from ledger.log.sqlite import LogFile
 from ledger.reader import LocalReader
@@ -21,9 +23,18 @@ from tests.lab.cluster import Cluster
 from tests.lab.driver import Driver
 from tests.lab.users import ALICE, WATCHER
 from tests.lab.workloads import Workload
-from tests.line import Line, environment
+from tests.line import Line
 
 Raw = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and how it ended."""
+
+    exit: int
+    stdout: str
+    stderr: str
 
 
 @dataclass
@@ -38,7 +49,7 @@ class Scene:
         """Where all of it is."""
         return self.driver.namespace
 
-    def undo(self, *arguments: str, user: str = ALICE) -> subprocess.CompletedProcess[str]:
+    def undo(self, *arguments: str, user: str = ALICE) -> Said:
         """`rollout-ledger undo` as somebody, with the line's ledger."""
         return called(self.driver, *arguments, "--data", str(self.line.data), user=user)
 
@@ -105,10 +116,24 @@ async def connected(cluster: Cluster, user: str = ALICE) -> AsyncIterator[Connec
         await connection.close()
 
 
-def called(driver: Driver, *arguments: str, user: str = ALICE) -> subprocess.CompletedProcess[str]:
-    """`rollout-ledger undo` as somebody, in the driver's namespace."""
+def called(driver: Driver, *arguments: str, user: str = ALICE) -> Said:
+    """`rollout-ledger undo` as somebody, in the driver's namespace; within this process, which
+    saves starting one.
+    """
     access = ("--kubeconfig", str(driver.cluster.kubeconfig(user)), "-n", driver.namespace)
-    command = [sys.executable, "-m", "ledger", "undo", *arguments, *access]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env=environment(), check=False
-    )
+    # A command has an event loop of its own, as in a process of its own.
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(_ran, ["undo", *arguments, *access]).result(60)
+
+
+def _ran(arguments: list[str]) -> Said:
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with redirect_stdout(stdout), redirect_stderr(stderr):
+        code = run(arguments)
+    return Said(code, stdout.getvalue(), stderr.getvalue())
+
+
+def command(driver: Driver, *arguments: str, user: str = ALICE) -> list[str]:
+    """The same as a process."""
+    access = ("--kubeconfig", str(driver.cluster.kubeconfig(user)), "-n", driver.namespace)
+    return [sys.executable, "-m", "ledger", "undo", *arguments, *access]
