@@ -12,13 +12,8 @@ from ledger.cli import run
 from ledger.rollout.kubectl import status_line
 from ledger.rollout.pods import PodState, pod_state
 from ledger.rollout.sets import SetStatus, set_status
-<<<<<<< HEAD
 from ledger.rollout.verdict import Absences, verdict
-from ledger.status import Standing, remedy, standing
-=======
-from ledger.rollout.verdict import verdict
 from ledger.status import Standing, remedies, standing
->>>>>>> de3d430 (The rows U1 and U3 to U10 hold on a real control plane)
 from tests.cases import case
 from tests.stories import Story, pods, revisions, rollout, statuses, workload
 

@@ -11,11 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.reader import LocalReader
-<<<<<<< HEAD
-from ledger.status import Standing, remedy, standing
-=======
-from ledger.status import remedies, standing
->>>>>>> de3d430 (The rows U1 and U3 to U10 hold on a real control plane)
+from ledger.status import Standing, remedies, standing
 from ledger.watcher import HEARTBEAT_SECONDS
 from tests.cases import case
 from tests.lab.cluster import Cluster
@@ -86,7 +82,7 @@ def test_a_set_that_never_came_up_stays_so_on_a_mended_template_until_its_pod_is
     stands = standing_of(line, namespace, "born")
     (blocker,) = stands.verdict.blockers
     # There is no revision before the first to go back to.
-    assert (blocker.pod, blocker.is_trap, remedy(stands, blocker)) == ("born-0", False, "")
+    assert (blocker.pod, blocker.is_trap, remedies(stands, blocker)) == ("born-0", False, [])
     image("a good image", "born", "1.25").run(driver)
     line.wait_for(driver.live_versions(), seconds=HEARTBEAT_SECONDS)
     heals = f"kubectl delete pod born-0 -n {namespace}"

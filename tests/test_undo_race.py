@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+
 from ledger.undo import Previous, Wish, apply, plan
 from ledger.undo.patch import UNDO_ANNOTATION
-
 from tests.lab.api import Api
 from tests.lab.cluster import Cluster
 from tests.lab.driver import Driver

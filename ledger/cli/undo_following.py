@@ -10,7 +10,7 @@ from ledger.cli.status import follow, follow_as_kubectl
 from ledger.cli.undo_options import Call
 from ledger.errors import LedgerError
 from ledger.model import timestamp, utc_now
-from ledger.rollout.verdict import verdict
+from ledger.rollout.verdict import Absences, verdict
 from ledger.status import Standing
 from ledger.undo.api import SetNotFound
 
@@ -64,6 +64,8 @@ def _standing(plan: Plan, live: Live, started_at: str) -> Standing:
         "started_at": started_at,
         "actor": "this undo",
         "deleted_at": None,
+        "finished_at": None,
+        "phase": None,
     }
-    judged = verdict(live.status, live.pods, since=started_at, now=now)
+    judged = verdict(live.status, live.pods, Absences(plan.name, since=started_at), now=now)
     return Standing(row, live.status, live.pods, judged, now, numbers, None)

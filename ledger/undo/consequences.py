@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ledger.rollout.claims import bytes_of, claim_state, claim_templates
-from ledger.rollout.pods import PodState
 from ledger.rollout.sets import ON_DELETE, SetStatus
-from ledger.rollout.verdict import Blocker, targeted_ordinals, verdict
+from ledger.rollout.verdict import Blocker, targeted_ordinals
 from ledger.spec_fields import changes
 from ledger.undo.findings import Finding
 
@@ -55,14 +53,6 @@ def held_back(set_name: str, status: SetStatus) -> Iterator[Finding]:
     else:
         told = f"partition {status.update_partition}: {_some(kept)} will not take it"
     yield Finding("held-back", "warning", told)
-
-
-def blocking_after(
-    status: SetStatus, pods: Sequence[PodState], update_revision: str, *, now: str
-) -> tuple[Blocker, ...]:
-    """The pods on which a rollout to that revision would wait for ever (kubernetes#67250)."""
-    after = replace(status, update_revision=update_revision, observed_generation=status.generation)
-    return tuple(each for each in verdict(after, pods, now=now).blockers if each.is_trap)
 
 
 def stuck(blockers: Sequence[Blocker]) -> Iterator[Finding]:

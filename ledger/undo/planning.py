@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger import own_rules
@@ -19,9 +19,8 @@ from ledger.own_rules import OwnRules
 from ledger.redaction import Redactor
 from ledger.rollout.pods import PodState, pod_state
 from ledger.rollout.sets import SetStatus, set_status
-from ledger.rollout.verdict import Blocker, verdict
+from ledger.rollout.verdict import Absences, Blocker, verdict
 from ledger.undo.consequences import (
-    blocking_after,
     claims_kept,
     data_stays,
     held_back,
@@ -48,6 +47,11 @@ class Live:
     raw_claims: Sequence[Raw] | None
 
     @property
+    def name(self) -> str:
+        """The set's name."""
+        return str(self.raw_set["metadata"]["name"])
+
+    @property
     def status(self) -> SetStatus:
         """What counts in the set for its rollout."""
         return set_status(self.raw_set)
@@ -63,9 +67,14 @@ class Live:
         return normal_template(self.raw_set["spec"]["template"])
 
 
-def blocking(live: Live, *, now: str) -> tuple[Blocker, ...]:
-    """The pods that hold the set up for ever as it is (kubernetes#67250)."""
-    judged = verdict(live.status, live.pods, now=now)
+def blocking(live: Live, *, now: str, revision: str = "") -> tuple[Blocker, ...]:
+    """The pods that hold the set up for ever as it is (kubernetes#67250), or would if it were to go
+    to another revision.
+    """
+    status = live.status
+    if revision:
+        status = replace(status, update_revision=revision, observed_generation=status.generation)
+    judged = verdict(status, live.pods, Absences(live.name), now=now)
     return tuple(each for each in judged.blockers if each.is_trap)
 
 
@@ -111,7 +120,7 @@ class Plan:
     @property
     def name(self) -> str:
         """The set's name."""
-        return str(self.live.raw_set["metadata"]["name"])
+        return self.live.name
 
     @property
     def is_there_already(self) -> bool:
@@ -126,7 +135,7 @@ class Plan:
 
 def planned(live: Live, target: Candidate, original: Original, checked: Checked) -> Plan:
     """The plan for one set and one revision."""
-    blockers = blocking_after(live.status, live.pods, target.name, now=checked.now)
+    blockers = blocking(live, now=checked.now, revision=target.name)
     before, after = _hidden(live.template, original.template, checked.rules)
     return Plan(
         live=live,
@@ -149,11 +158,10 @@ def _findings(
     found = [*_of_owners(live), *_of_target(live, target, original, checked)]
     found += stuck(blockers)
     found += _of_references(checked.there)
-    found += held_back(str(live.raw_set["metadata"]["name"]), live.status)
+    found += held_back(live.name, live.status)
     if checked.spec_then is not None:
         found += not_restored(live.raw_set["spec"], checked.spec_then)
-        name = str(live.raw_set["metadata"]["name"])
-        found += claims_kept(name, checked.spec_then, live.raw_claims or ())
+        found += claims_kept(live.name, checked.spec_then, live.raw_claims or ())
     found += data_stays(live.raw_set["spec"])
     if live.raw_pods is None:
         found.append(Finding("not-checked", "warning", "pods not checked: forbidden"))

@@ -114,11 +114,19 @@ def _rows(history: History | None, wish: Wish) -> list[dict[str, Any]]:
 
 
 def _now(live: Live, at: str) -> Now:
-    known = [normal_template(raw["data"]["spec"]["template"]) for raw in live.raw_revisions or ()]
+    named = [
+        str(raw["metadata"]["name"])
+        for raw in live.raw_revisions or ()
+        if normal_template(raw["data"]["spec"]["template"]) == live.template
+    ]
+    update_revision = live.status.update_revision
     return Now(
         uid=str(live.raw_set["metadata"]["uid"]),
-        update_revision=live.status.update_revision,
-        has_new_template=live.raw_revisions is not None and live.template not in known,
+        update_revision=update_revision,
+        # Without a right to see revisions the status has to be believed.
+        template_revision=update_revision
+        if live.raw_revisions is None
+        else next(iter(named), None),
         at=at,
         stuck_on=tuple(each.revision for each in blocking(live, now=at)),
     )

@@ -117,8 +117,10 @@ class Now:
 
     uid: str
     update_revision: str
-    has_new_template: bool
-    """Whether its template is none of the live revisions': the controller has not seen it yet."""
+    template_revision: str | None
+    """The live revision that has its template: not the update revision while the controller has not
+    seen the last write, and None when it is to make one for it first.
+    """
 
     at: str
     """The time, as the ledger writes it."""
@@ -176,14 +178,23 @@ def choose(wish: Wish, found: Sequence[Candidate], now: Now) -> Candidate:
             hint="name one of its own with --to-revision",
         )
     running = current(mine, now)
-    if wish.unsticks and running is not None and _is_set_back(mine, running, now):
+    if running is None or not (wish.unsticks and now.stuck_on):
+        return _previous(mine, running, now)
+    if _is_set_back(mine, running, now):
         return running
-    return _previous(mine, running, now)
+    try:
+        return _previous(mine, running, now)
+    except LedgerError:
+        # A set that never came up has nothing to go back to; its pod can still go.
+        return running
 
 
 def current(mine: Sequence[Candidate], now: Now) -> Candidate | None:
-    """The newest entry of the update revision."""
-    running = [each for each in mine if each.name == now.update_revision]
+    """The newest entry, either of the update revision or of the template that is to follow it: one
+    with a higher number has just been made for it, one with a lower is yet to be renumbered.
+    """
+    names = (now.update_revision, now.template_revision)
+    running = [each for each in mine if each.name in names]
     return running[-1] if running else None
 
 
@@ -205,7 +216,7 @@ def _is_older(running: Candidate, bad: Candidate) -> bool:
 
 
 def _previous(mine: Sequence[Candidate], running: Candidate | None, now: Now) -> Candidate:
-    if running is None or now.has_new_template:
+    if running is None or now.template_revision is None:
         earlier = list(mine)
     else:
         earlier = [e for e in mine if _order(e) < _order(running) and not e.is_same_as(running)]
