@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -20,9 +20,10 @@ from tests.strace import Point, injecting, require_strace
 from tests.undoing import Scene, command, scene
 
 KILLED = Workload("killed", "app:1.0", replicas=1, claims=0)
-SENT = range(1, 40, 3)
-RECEIVED = range(1, 40, 6)
-"""At every third message that it sends, and every sixth that it waits for; by the last it is over."""
+CALLS = ("sendto", "recvfrom")
+MOST_CALLS = 64
+BEFORE_THE_LAST = 6
+"""At so many messages before the last one it is killed too: there the patch is."""
 
 
 @pytest.fixture(scope="module")
@@ -56,34 +57,61 @@ def intent_of(raw_set: dict[str, Any]) -> dict[str, Any]:
     return intent
 
 
+@dataclass
+class Undos:
+    """Undos that were killed, or not, at a call of theirs, each looked at afterwards."""
+
+    stage: Scene
+    written: dict[int, str] = field(default_factory=dict)
+    """The reason of each that was done, by the generation that it made."""
+
+    killed: int = 0
+    count: int = 0
+
+    def is_killed_at(self, call: str, number: int) -> bool:
+        """Whether an undo comes so far; nothing of it was done, or all."""
+        self.count += 1
+        reason, before = f"reason {self.count}", self.stage.raw_set("killed")
+        point = Point(call, number, "signal=SIGKILL")
+        code = killed(self.stage, point, reason)
+        assert code in (0, -9)
+        self.killed += code == -9
+        self._look(before, self.stage.raw_set("killed"), reason)
+        return code == -9
+
+    def last_call(self, call: str) -> int:
+        """The number of the last call of that kind at which an undo can be killed."""
+        low, high = 0, MOST_CALLS
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.is_killed_at(call, middle) else (low, middle)
+        return low
+
+    def _look(self, before: dict[str, Any], after: dict[str, Any], reason: str) -> None:
+        intent, base = intent_of(after), before["metadata"]["generation"]
+        if after["metadata"]["generation"] == base:
+            assert (after["spec"], intent) == (before["spec"], intent_of(before))
+            return
+        assert (intent["baseGeneration"], intent["reason"]) == (base, reason)
+        assert after["metadata"]["generation"] == base + 1
+        assert after["spec"]["template"] != before["spec"]["template"]
+        self.written[base + 1] = reason
+        self.stage.recorded()
+
+
 @pytest.mark.timeout(300)
 @row("U2", how="SIGKILL at messages it sends or waits for, by strace", part="real")
 def test_u02_killed_at_any_moment_nothing_is_done_or_all_of_it(stage: Scene) -> None:
     require_strace()
     stage.rolled_out(KILLED, replace(KILLED, image="app:2.0"))
-    points = [
-        *(Point("sendto", number, "signal=SIGKILL") for number in SENT),
-        *(Point("recvfrom", number, "signal=SIGKILL") for number in RECEIVED),
-    ]
-    written: dict[int, str] = {}
-    codes = set()
-    for number, point in enumerate(points):
-        before = stage.raw_set("killed")
-        codes.add(killed(stage, point, f"reason {number}"))
-        after = stage.raw_set("killed")
-        if after["metadata"]["generation"] == before["metadata"]["generation"]:
-            assert (after["spec"], intent_of(after)) == (before["spec"], intent_of(before)), point
-            continue
-        intent = intent_of(after)
-        assert intent["baseGeneration"] == before["metadata"]["generation"]
-        assert after["metadata"]["generation"] == intent["baseGeneration"] + 1
-        assert after["spec"]["template"] != before["spec"]["template"]
-        assert intent["reason"] == f"reason {number}"
-        written[after["metadata"]["generation"]] = intent["reason"]
-        stage.recorded()
-    assert codes == {0, -9}
-    assert len(written) >= 2
-    check_history(stage, written)
+    undos = Undos(stage)
+    for call in CALLS:
+        last = undos.last_call(call)
+        for number in range(last - BEFORE_THE_LAST, last):
+            undos.is_killed_at(call, number)
+    assert undos.killed >= 2 * BEFORE_THE_LAST
+    assert len(undos.written) >= 2
+    check_history(stage, undos.written)
     stage.examined()
 
 
