@@ -209,6 +209,17 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "phase",
         "started_at",
     ),
+    "undo_targets": (
+        "label",
+        "name",
+        "trigger",
+        "summary",
+        "phase",
+        "observed_at",
+        "ready_at",
+        "finished_at",
+        "broke_at",
+    ),
     "unfinished": (
         "observed_at",
         "namespace",

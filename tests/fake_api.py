@@ -20,6 +20,7 @@ import yaml
 from aiohttp import web
 
 from ledger.model import KIND_BY_PLURAL
+from tests.fake_writes import answer_one
 
 CLUSTER = "3f0c52a1-7d4e-4b9a-9d5b-8f3b6a1c2d4e"
 TOKEN = "first-token"
@@ -36,6 +37,8 @@ SET_SPEC = {
     },
 }
 
+NAMED_BY_TEMPLATES = ("configmaps", "secrets", "serviceaccounts")
+
 Raw = dict[str, Any]
 
 
@@ -49,6 +52,8 @@ class Asked:
     token: str
     user_agent: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    """Of the one object that is asked for."""
 
 
 Fault = Callable[["FakeApi", Asked, web.Request], Awaitable[web.StreamResponse]]
@@ -218,11 +223,13 @@ class FakeApi:
         self._changed = asyncio.Event()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        plural = request.path.rpartition("/")[2]
-        verb = "watch" if request.query.get("watch") else "list"
+        *_, above, plural = request.path.split("/")
+        verb, name = "watch" if request.query.get("watch") else "list", ""
+        if above in (*KIND_BY_PLURAL, *NAMED_BY_TEMPLATES):
+            verb, plural, name = request.method.lower(), above, plural
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         agent = request.headers.get("User-Agent", "")
-        asked = Asked(verb, plural, dict(request.query), token, agent, dict(request.headers))
+        asked = Asked(verb, plural, dict(request.query), token, agent, dict(request.headers), name)
         self.asked.append(asked)
         if token not in self.tokens:
             return web.Response(status=401, text="Unauthorized")
@@ -236,6 +243,8 @@ class FakeApi:
             return web.json_response({"metadata": {"name": plural, "uid": self.cluster}})
         if plural == "selfsubjectaccessreviews":
             return await self._review(request)
+        if name:
+            return await answer_one(self, asked, request)
         if verb == "watch":
             return await self._watch(asked, request)
         if asked.plural in self.many:

@@ -59,6 +59,21 @@ def test_without_a_kubeconfig_a_pod_uses_its_service_account(
     assert [path.name for path in access.files] == ["token", "ca.crt"]
 
 
+def test_the_service_account_is_left_alone_where_it_was_not_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with pytest.raises(ConfigurationInvalid, match="there is no kubeconfig"):
+        find_access(None, None, or_service_account=False)
+
+
+def test_the_namespace_is_that_of_the_context(tmp_path: Path) -> None:
+    config = kubeconfig(SERVER, {})
+    assert find_access(written(tmp_path / "one", config), None).namespace == "default"
+    config["contexts"][0]["context"]["namespace"] = "shop"
+    assert find_access(written(tmp_path / "two", config), None).namespace == "shop"
+
+
 def test_of_several_files_the_first_to_name_something_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

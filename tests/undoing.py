@@ -123,10 +123,11 @@ def called(driver: Driver, *arguments: str, user: str = ALICE) -> Said:
     access = ("--kubeconfig", str(driver.cluster.kubeconfig(user)), "-n", driver.namespace)
     # A command has an event loop of its own, as in a process of its own.
     with ThreadPoolExecutor(1) as elsewhere:
-        return elsewhere.submit(_ran, ["undo", *arguments, *access]).result(60)
+        return elsewhere.submit(ran, ["undo", *arguments, *access]).result(60)
 
 
-def _ran(arguments: list[str]) -> Said:
+def ran(arguments: list[str]) -> Said:
+    """What a command says, run within this process."""
     stdout, stderr = io.StringIO(), io.StringIO()
     with redirect_stdout(stdout), redirect_stderr(stderr):
         code = run(arguments)

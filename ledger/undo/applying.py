@@ -8,13 +8,20 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ledger.canonical import normal_template
 from ledger.diff import diff
-from ledger.errors import ClusterUnreachable, Forbidden, LedgerError, Refused
+from ledger.errors import (
+    ClusterUnreachable,
+    Forbidden,
+    LedgerError,
+    Refused,
+    Unauthorized,
+)
 from ledger.undo.api import Asked, DryRun, SetNotFound, patch_set, read_set
 from ledger.undo.patch import Intent, nonce_of, patch_of
 from ledger.undo.planning import Plan, Raw
@@ -23,8 +30,6 @@ Ending = Literal["rolled back", "skipped", "changed meanwhile", "declined"]
 LOOK_AGAIN_SECONDS = 0.5
 CONFLICTS = 5
 _AGAINST_TRIALS = re.compile("admission webhook .* dry.?run", re.IGNORECASE)
-LOOKS = 20
-"""How often an undo of unknown outcome is looked for before it is called unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,9 @@ class Orders:
 
     skips_trial: bool = False
     """Without the dry run on the server, which some admission webhooks do not support."""
+
+    search_seconds: float = 10.0
+    """How long a patch whose answer was lost is looked for before what became of it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ async def apply(
         tried = await _try(cluster, plan, intent, orders.dry_run)
     if orders.dry_run == "server" or tried.ending != "rolled back":
         return tried
-    return await _write(cluster, plan, intent) if agreed(tried) else Outcome("declined")
+    return await _write(cluster, plan, orders, intent) if agreed(tried) else Outcome("declined")
 
 
 async def _try(cluster: Asked, plan: Plan, intent: Intent, dry_run: DryRun) -> Outcome:
@@ -117,19 +125,15 @@ async def _try(cluster: Asked, plan: Plan, intent: Intent, dry_run: DryRun) -> O
     return Outcome("rolled back", dry_run, generation, altered=_altered(plan, raw_tried))
 
 
-async def _write(cluster: Asked, plan: Plan, intent: Intent) -> Outcome:
+async def _write(cluster: Asked, plan: Plan, orders: Orders, intent: Intent) -> Outcome:
     try:
         raw_set = await _sent_at_last(cluster, plan, intent)
-    except Forbidden:
-        raise
-    except Refused as wrong:
-        if _is_failed_test(wrong):
-            return await _changed(cluster, plan, "none")
-        if wrong.code < 500:
-            raise
-        return await _found_out(cluster, plan, intent, wrong)
     except ClusterUnreachable as wrong:
-        return await _found_out(cluster, plan, intent, wrong)
+        if isinstance(wrong, Refused) and _is_failed_test(wrong):
+            return await _changed(cluster, plan, "none")
+        if isinstance(wrong, Forbidden | Unauthorized) or _is_refused(wrong):
+            raise
+        return await _found_out(cluster, plan, orders, intent, wrong)
     generation = int(raw_set["metadata"]["generation"])
     if generation == plan.live.status.generation:
         return Outcome("skipped", generation=generation)
@@ -153,6 +157,11 @@ async def _sent(cluster: Asked, plan: Plan, intent: Intent, *, is_trial: bool) -
     raw_set = plan.live.raw_set
     operations = patch_of(raw_set, plan.original.template, intent)
     return await patch_set(cluster, raw_set, operations, is_trial=is_trial)
+
+
+def _is_refused(wrong: ClusterUnreachable) -> bool:
+    """Whether the API server says that it has not written; a 5xx can come from in between."""
+    return isinstance(wrong, Refused) and wrong.code < 500
 
 
 def _is_failed_test(wrong: Refused) -> bool:
@@ -182,10 +191,11 @@ def what_changed(raw_before: Raw, raw_now: Raw) -> str:
 
 
 async def _found_out(
-    cluster: Asked, plan: Plan, intent: Intent, wrong: ClusterUnreachable
+    cluster: Asked, plan: Plan, orders: Orders, intent: Intent, wrong: ClusterUnreachable
 ) -> Outcome:
     """What became of a patch whose answer never came, seen on the set itself."""
-    for _ in range(LOOKS):
+    deadline = time.monotonic() + orders.search_seconds
+    while time.monotonic() < deadline:
         try:
             raw_now = await read_set(cluster, plan.namespace, plan.name)
         except SetNotFound:
