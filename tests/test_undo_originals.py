@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
+from ledger.reader import LocalReader
 from ledger.undo import ToRevision, Wish, apply, plan
 from tests.lab.cluster import Cluster
+from tests.lab.process import free_ports
 from tests.lab.workloads import Workload
+from tests.line import environment
 from tests.sealed import IDENTITIES
 from tests.undoing import Scene, connected, scene
 
@@ -118,3 +127,74 @@ def test_past_deletion_an_earlier_sets_edition_comes_back_with_its_secret(
     done = stage.undo("sts/long", *of_then, "-y", "--wait", "--timeout", "30s")
     assert done.exit == 0, done.stderr
     assert now(stage) == story[5]
+
+
+def test_a_ledger_served_elsewhere_is_believed_only_as_far_as_it_can_be_checked(
+    stage: Scene, story: list[Then]
+) -> None:
+    with serving(stage.line.ledger) as (honest, forged):
+        second, third = (("--to-revision", each, *of_first(stage), "-y") for each in "23")
+        refused = stage.undo("sts/long", *second, "--ledger", forged)
+        assert refused.exit == 1
+        assert "does not have the hash that is in the name" in refused.stderr
+        sealed = stage.undo("sts/long", *third, "--ledger", honest)
+        assert sealed.exit == 3
+        assert "is sealed in the log, which is not at hand" in sealed.stderr
+        done = stage.undo("sts/long", *second, "--ledger", honest)
+    assert done.exit == 0, done.stderr
+    assert "as it was recorded; the hash in its name agrees" in done.stdout
+    assert now(stage).template == story[1].template
+
+
+def of_first(stage: Scene) -> tuple[str, str]:
+    """The set of the story, whether it lives or not."""
+    rows = LocalReader(stage.line.ledger).query(
+        "incarnations", {"namespace": stage.namespace, "name": "long"}
+    )
+    return "--incarnation", str(rows[-1]["uid"])
+
+
+@contextmanager
+def serving(ledger: Path) -> Iterator[tuple[str, str]]:
+    """The addresses of a Datasette with the ledger, and of somebody who forges what it says."""
+    (port,) = free_ports(1)
+    arguments = [sys.executable, "-m", "ledger", "web", "--ledger", str(ledger)]
+    with subprocess.Popen(
+        [*arguments, "--port", str(port)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as web:
+        assert web.stdout
+        assert "Serving" in web.stdout.readline()
+        forger = ThreadingHTTPServer(("127.0.0.1", 0), _Forger)
+        _Forger.honest = f"http://127.0.0.1:{port}"
+        thread = threading.Thread(target=forger.serve_forever)
+        thread.start()
+        try:
+            yield f"{_Forger.honest}/ledger", f"http://127.0.0.1:{forger.server_port}/ledger"
+        finally:
+            forger.shutdown()
+            thread.join()
+            forger.server_close()
+            web.terminate()
+
+
+class _Forger(BaseHTTPRequestHandler):
+    """Passes on what a ledger says, with another image in every template."""
+
+    honest = ""
+
+    def do_GET(self) -> None:
+        """The forged answer."""
+        with urlopen(f"{self.honest}{self.path}", timeout=20) as answer:
+            raw = answer.read().replace(b"app:2", b"app:6")
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
