@@ -21,8 +21,8 @@ from tests.undoing import Scene, command, scene
 
 KILLED = Workload("killed", "app:1.0", replicas=1, claims=0)
 CALLS = ("sendto", "recvfrom")
-MOST_CALLS = 64
-BEFORE_THE_LAST = 6
+MOST_CALLS = 48
+BEFORE_THE_LAST = 3
 """At so many messages before the last one it is killed too: there the patch is."""
 
 

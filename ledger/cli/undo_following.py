@@ -11,6 +11,7 @@ from ledger.cli.undo_options import Call
 from ledger.errors import LedgerError
 from ledger.model import timestamp, utc_now
 from ledger.rollout.verdict import Absences, verdict
+from ledger.sql import load
 from ledger.status import Standing
 from ledger.undo.api import SetNotFound
 
@@ -55,17 +56,14 @@ def _looks(plan: Plan, look: Callable[[], Live], generation: int) -> Iterator[li
 def _standing(plan: Plan, live: Live, started_at: str) -> Standing:
     now = timestamp(utc_now())
     numbers = {raw["metadata"]["name"]: int(raw["revision"]) for raw in live.raw_revisions or ()}
-    row = {
+    row = dict.fromkeys((*load("status_set").columns, *load("rollout_history").columns)) | {
         "name": plan.name,
         "namespace": plan.namespace,
         "workload_uid": live.raw_set["metadata"]["uid"],
         "number": numbers.get(live.status.update_revision),
-        "from_number": None,
         "started_at": started_at,
         "actor": "this undo",
-        "deleted_at": None,
-        "finished_at": None,
-        "phase": None,
+        "basis": "exact",
     }
     judged = verdict(live.status, live.pods, Absences(plan.name, since=started_at), now=now)
     return Standing(row, live.status, live.pods, judged, now, numbers, None)
