@@ -63,7 +63,7 @@ def pod(ordinal: int, revision: str, reason: str = "") -> dict[str, Any]:
 def plan_of(raw: dict[str, Any], *, pods: tuple[Any, ...] = (), **checked: Any) -> Plan:
     """The plan to go back to revision 1, web-a."""
     target = Candidate("u1", "ra", 1, "1", "web-a", "digest", is_ready=True)
-    known = {"is_recorded": True, "spec_then": None, "there": {}, "now": AT} | checked
+    known = {"known_uids": frozenset({"u1"}), "spec_then": None, "there": {}, "now": AT} | checked
     claims = known.pop("claims", [])
     original = Original(template("app:a"), "live", "matches")
     return planned(Live(raw, [], list(pods), claims), target, original, Checked(**known))
@@ -158,7 +158,7 @@ def test_a_template_that_is_there_already_is_seen() -> None:
 def test_the_worst_is_told_first() -> None:
     marks = {"annotations": {"meta.helm.sh/release-name": "db"}}
     raw = raw_set({"updateStrategy": {"type": "OnDelete"}, "volumeClaimTemplates": [{}]}, **marks)
-    plan = plan_of(raw, is_recorded=False)
+    plan = plan_of(raw, known_uids=frozenset())
     weights = [each.weight for each in plan.findings]
     assert weights == ["refusal", "warning", "note", "note"]
     assert [each.kind for each in plan.refusals] == ["owner"]
@@ -266,3 +266,9 @@ def test_where_there_are_no_annotations_none_that_come_meanwhile_are_lost() -> N
 def test_an_annotation_that_is_not_ours_has_no_nonce(value: str) -> None:
     assert nonce_of(raw_set(annotations={UNDO_ANNOTATION: value})) == ""
     assert nonce_of(raw_set(annotations={UNDO_ANNOTATION: INTENT.spelled()})) == "abcd"
+
+
+def test_a_ledger_that_knows_only_another_set_of_the_name_is_doubted() -> None:
+    assert told(plan_of(raw_set()), "target") == []
+    (doubt,) = told(plan_of(raw_set(), known_uids=frozenset({"u0"})), "target")
+    assert doubt.startswith("the ledger knows another StatefulSet of this name")

@@ -82,8 +82,8 @@ def blocking(live: Live, *, now: str, revision: str = "") -> tuple[Blocker, ...]
 class Checked:
     """What else was looked up for a plan."""
 
-    is_recorded: bool
-    """Whether the ledger knows this very StatefulSet."""
+    known_uids: frozenset[str]
+    """The StatefulSets of this name that the ledger knows."""
 
     spec_then: Raw | None
     """The recorded spec beside the template when the revision last ran; None where unknown."""
@@ -186,9 +186,12 @@ def _of_target(
     if original.name_hash == "differs":
         told = f"the template's hash is not the one in the name {target.name}"
         found.append(Finding("target", "warning", told))
-    if not checked.is_recorded:
+    if not checked.known_uids:
         told = "this StatefulSet is not recorded: only live revisions are known, as to kubectl"
         found.append(Finding("target", "note", told))
+    elif live.raw_set["metadata"]["uid"] not in checked.known_uids:
+        told = "the ledger knows another StatefulSet of this name: is it this cluster's, and fresh?"
+        found.append(Finding("target", "warning", told))
     if target.is_ready is not True:
         told = "no pod is known to have been ready on it"
         found.append(Finding("target", "warning", told))

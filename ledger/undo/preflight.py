@@ -43,7 +43,7 @@ async def plan(cluster: Asked, wish: Wish, history: History | None = None) -> Pl
     original = original_of(history, target, wanted)
     there = await _checked(cluster, wish, references(original.template))
     checked = Checked(
-        is_recorded=any(row["workload_uid"] == uid for row in rows),
+        known_uids=frozenset(str(row["workload_uid"]) for row in rows),
         spec_then=_spec_then(history, target),
         there=there,
         now=now,
