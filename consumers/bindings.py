@@ -29,13 +29,10 @@ class Bindings:
         claim = self.ledger.row("fold/object", {"uid": uid})
         if claim is None:
             return
-        states = self._story("fold/claim_story", {"object_id": claim["id"]})
-        volumes = self._story("fold/binding_volumes", {"uid": uid})
+        states = self.ledger.rows("fold/claim_story", {"object_id": claim["id"]})
+        volumes = self.ledger.rows("fold/binding_volumes", {"uid": uid})
         self.ledger.run("fold/binding_clear", {"uid": uid})
         self.ledger.put("bindings", bindings(uid, claim["deleted_at"], states, volumes))
-
-    def _story(self, query: str, parameters: Mapping[str, Any]) -> Story:
-        return [dict(row) for row in self.ledger.rows(query, parameters)]
 
 
 def bindings(

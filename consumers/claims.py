@@ -43,8 +43,7 @@ class Claims:
         """Every claim that ever had the name, anew; their uids."""
         predecessor, uids = None, []
         for row in self.ledger.rows("fold/claim_named", {"namespace": namespace, "name": name}):
-            rows = self.ledger.rows("fold/claim_story", {"object_id": row["id"]})
-            story = [dict(each) for each in rows]
+            story = self.ledger.rows("fold/claim_story", {"object_id": row["id"]})
             if not story:
                 continue
             columns = _newest(story) | self._belonging(story[-1]) | {"predecessor": predecessor}
@@ -61,7 +60,7 @@ class Claims:
             until = claim["deleted_at"] or "~"
             row = self.ledger.row("fold/claim_readings", key | {"until": until})
             if row is not None:
-                found.append(dict(row) | {"ordinal": ordinal})
+                found.append(row | {"ordinal": ordinal})
         if len(found) > 1:
             users = self.ledger.rows("fold/claim_users", {"uid": claim["uid"]})
             names = {row["name"] for row in users}
@@ -80,8 +79,7 @@ class Claims:
             return dict.fromkeys(_END)
         ends: dict[str, Mapping[str, Any] | None] = {}
         for owner in decision.owners:
-            row = self.ledger.row("fold/claim_owner_end", {"uid": owner["uid"]})
-            ends[owner["uid"]] = None if row is None else dict(row)
+            ends[owner["uid"]] = self.ledger.row("fold/claim_owner_end", {"uid": owner["uid"]})
         policy = self._policy(decision, ends, columns)
         return {
             "deleted_why": why_deleted(decision, ends),

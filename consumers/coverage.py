@@ -116,8 +116,7 @@ class Coverage:
             "kind": str(data["kind"]),
             "scope": str(data["scope"]),
         }
-        row = self.ledger.row("fold/latest_coverage", key)
-        return dict(row) if row else None
+        return self.ledger.row("fold/latest_coverage", key)
 
     def _gap(self, observed: Observed, data: Mapping[str, Any]) -> None:
         document = observed.document

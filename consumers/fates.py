@@ -30,7 +30,7 @@ class Fates:
         row = self.ledger.row("fold/revision_fate", key)
         if row is None:
             return Fate(live=False, exists=False)
-        facts = dict(row) | {"revision_uid": revision_uid}
+        facts = row | {"revision_uid": revision_uid}
         scene = self._scene(workload_uid, facts) if facts["deleted_at"] is not None else None
         return fate_of(facts, workload_uid, scene)
 

@@ -17,14 +17,13 @@ class Mounts:
 
     def derive(self, object_id: int) -> None:
         """The claims that a pod used, anew."""
-        row = self.ledger.row("fold/mount_pod", {"object_id": object_id})
-        if row is None:
+        run = self.ledger.row("fold/mount_pod", {"object_id": object_id})
+        if run is None:
             return
-        run = dict(row)
         self.ledger.run("fold/mount_clear", {"pod_uid": run["uid"]})
         by_volume: dict[str, list[Mapping[str, Any]]] = {}
         for row in self.ledger.rows("fold/mount_claims", {"object_id": object_id}):
-            by_volume.setdefault(row["volume"], []).append(dict(row))
+            by_volume.setdefault(row["volume"], []).append(row)
         for claims in by_volume.values():
             claim = used(run, claims)
             if claim is not None:

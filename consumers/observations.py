@@ -101,7 +101,7 @@ class Observations:
             known = KnownObject(self.ledger.add("objects", fresh), fresh)
             known.row["id"] = known.id
         else:
-            known = KnownObject(row["id"], dict(row))
+            known = KnownObject(row["id"], row)
         self._objects[ref.uid] = known
         return known
 

@@ -108,7 +108,7 @@ class Pods:
         if newest and (known is None or newest.version >= known["resource_version"]):
             columns |= _newest_columns(newest)
         elif known is not None:
-            columns = dict(known) | columns
+            columns = known | columns
         self.ledger.put("pod_runs", [columns])
         if newest:
             self.ledger.put("pod_images", _image_rows(newest.state))

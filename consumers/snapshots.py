@@ -93,7 +93,7 @@ class Snapshots:
     def _snapshot(self, snapshot_id: str, observed: Observed) -> dict[str, Any]:
         if snapshot_id not in self._open:
             row = self.ledger.row("fold/snapshot", {"id": snapshot_id})
-            self._open[snapshot_id] = dict(row) if row else _fresh_snapshot(snapshot_id, observed)
+            self._open[snapshot_id] = row or _fresh_snapshot(snapshot_id, observed)
         return self._open[snapshot_id]
 
     def _complete(self, snapshot: dict[str, Any]) -> None:
@@ -125,8 +125,7 @@ class Snapshots:
 
     def _hold(self, uid: str) -> None:
         """Lists that named a state which the ledger did not hold, and now does, are whole."""
-        for row in self.ledger.rows("fold/lists_naming", {"uid": uid}):
-            snapshot = dict(row)
+        for snapshot in self.ledger.rows("fold/lists_naming", {"uid": uid}):
             self.ledger.run("fold/drop_members", snapshot)
             self.ledger.run("fold/count_unheld", snapshot)
             self.touched.baselines.add((snapshot["kind"], snapshot["scope"]))

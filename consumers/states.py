@@ -80,7 +80,7 @@ class States:
         above = self.ledger.row(f"fold/{self.noun}_state_above", key)
         if above is not None and above["version"] == behind["resource_version"]:
             return
-        self.ledger.put(f"{self.noun}_states", [dict(before) | dict(behind)])
+        self.ledger.put(f"{self.noun}_states", [before | behind])
 
 
 def place_of(observed: Observed) -> dict[str, Any]:

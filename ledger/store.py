@@ -34,7 +34,7 @@ PRAGMAS = (
 
 AT = "select next_position, tree_size from progress"
 
-Row = sqlite3.Row
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Ledger:
         self._connection = connection
         self._lock = lock
         self._statements: dict[tuple[str, tuple[str, ...]], str] = {}
-        self._keys: dict[str, tuple[str, ...]] = {}
+        self._columns: dict[str, dict[str, bool]] = {}
         self._at: tuple[int, int] | None = None
         self._moved: tuple[int, int] | None = None
         self._wal = WriteAhead(path, connection, int(BUSY_SECONDS * 1000))
@@ -170,14 +170,14 @@ class Ledger:
     def rows(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
         """The rows of a named query."""
         with told(self.path):
-            return self._connection.execute(sql.load(query).sql, parameters).fetchall()
+            found = self._connection.execute(sql.load(query).sql, parameters).fetchall()
+        return [dict(zip(row.keys(), row, strict=True)) for row in found]
 
     def row(self, query: str, parameters: Mapping[str, Any]) -> Row | None:
         """The first row of a named query, None when there is none."""
         with told(self.path):
-            statement = sql.load(query).sql
-            found: Row | None = self._connection.execute(statement, parameters).fetchone()
-        return found
+            row = self._connection.execute(sql.load(query).sql, parameters).fetchone()
+        return None if row is None else dict(zip(row.keys(), row, strict=True))
 
     def run(self, query: str, parameters: Mapping[str, Any]) -> int:
         """Run a named statement that changes rows; how many it changed."""
@@ -192,7 +192,11 @@ class Ledger:
             self._connection.executemany(f"insert into {table} values ({marks})", rows)
 
     def put(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows, or change the given columns of those whose primary key exists."""
+        """Add rows, or change the given columns of those whose primary key exists.
+
+        Raises KeyError for a column that the table has not, in that spelling: SQLite alone would
+        not mind upper case, and what is read back has the table's.
+        """
         for row in rows:
             self._connection.execute(self._upsert(table, tuple(row)), row)
 
@@ -219,9 +223,10 @@ class Ledger:
 
     def _upsert(self, table: str, columns: tuple[str, ...]) -> str:
         if (table, columns) not in self._statements:
-            keys = self._primary_key(table)
+            is_key = self._declared(table)
+            keys = (column for column in is_key if is_key[column])
             marks = ", ".join(f":{column}" for column in columns)
-            changes = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in keys)
+            changes = ", ".join(f"{c} = excluded.{c}" for c in columns if not is_key[c])
             action = f"update set {changes}" if changes else "nothing"
             self._statements[table, columns] = (
                 f"insert into {table} ({', '.join(columns)}) values ({marks}) "
@@ -229,11 +234,12 @@ class Ledger:
             )
         return self._statements[table, columns]
 
-    def _primary_key(self, table: str) -> tuple[str, ...]:
-        if table not in self._keys:
+    def _declared(self, table: str) -> Mapping[str, bool]:
+        """The columns of a table, and whether each is of its primary key."""
+        if table not in self._columns:
             info = self._connection.execute(f"pragma table_info({table})").fetchall()
-            self._keys[table] = tuple(row["name"] for row in info if row["pk"])
-        return self._keys[table]
+            self._columns[table] = {row["name"]: bool(row["pk"]) for row in info}
+        return self._columns[table]
 
 
 def _connected(path: Path) -> sqlite3.Connection:
