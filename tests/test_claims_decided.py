@@ -29,7 +29,7 @@ def state(second: int, *owners: str, terminating: int | None = None, **end: Any)
     } | end
 
 
-GONE = {"deleted_at": at(9), "deleted_how": "observed"}
+GONE: dict[str, Any] = {"deleted_at": at(9), "deleted_how": "observed"}
 
 
 @pytest.mark.parametrize(

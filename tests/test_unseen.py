@@ -23,7 +23,6 @@ def a_revision(number: int, version: int) -> dict[str, Any]:
         "metadata": {
             "name": f"web-{number}",
             "namespace": "shop",
-            "namespace": "shop",
             "uid": f"r-{number}",
             "labels": {"controller.kubernetes.io/hash": str(number)},
             "resourceVersion": str(version),
