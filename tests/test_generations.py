@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from consumers.generations import (
     Entry,
     Placement,
@@ -9,6 +11,7 @@ from consumers.generations import (
     SetState,
     first_states,
     place,
+    place_inherited,
     runs_of,
 )
 from tests.cases import case
@@ -130,3 +133,40 @@ def test_revisions_that_roll_on_at_one_generation_are_all_the_platforms() -> Non
     states = [state(n, 1, 1, update=name) for n, name in enumerate(names, start=1)]
     found = placed([entry(n, name, n) for n, name in enumerate(names, start=1)], states)
     assert [spot.is_platform for spot in found] == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_newest", "spot"),
+    [
+        ("a", True, Placement(1, 0, is_run_own=True)),
+        ("b", True, Placement(3, 1, is_run_own=True)),
+        ("c", True, Placement()),
+        ("a", False, Placement()),
+    ],
+)
+def test_of_what_was_there_before_only_the_newest_can_be_current_or_next(
+    name: str, is_newest: bool, spot: Placement
+) -> None:
+    runs = [Run("a", 1, 2, True), Run("b", 3, 3, False), Run("c", 4, 4, False)]
+    assert place_inherited(entry(1, name, 1), is_newest=is_newest, runs=runs) == spot
+
+
+def test_each_spot_is_told_whole() -> None:
+    states = [
+        state(1, 0, 9, observed=0),
+        state(2, 2, 1, update="a", observed=2),
+        state(3, 3, 2, observed=2, update="a"),
+        state(4, 4, 3, update="c"),
+        state(5, 4, 3, observed=3, update="c"),
+        state(6, 6, 5, update="e"),
+    ]
+    entries = [entry(1, "a", 1), entry(2, "b", 2), entry(3, "c", 3), entry(4, "e", 5)]
+    assert runs_of(states) == [Run("a", 2, 2, False), Run("c", 4, 4, False), Run("e", 6, 6, False)]
+    assert placed(entries, states) == [
+        Placement(2, 0, is_run_own=True),
+        Placement(3, 0),
+        Placement(4, 1, is_run_own=True),
+        Placement(6, 2, is_run_own=True),
+    ]
+    assert placed([entry(1, "z", 8)], states) == [Placement(None, -1)]
+    assert first_states(states)[4].resource_version == 4
