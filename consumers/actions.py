@@ -75,11 +75,13 @@ class Actions:
             if known["position"] == row["position"] or _tells(known) >= _tells(row):
                 return
             self.ledger.run("fold/drop_action", {"position": known["position"]})
+            # What rested on it may rest on it no more.
+            self.touched.actions.append(dict(known))
         self.ledger.put("actions", [row])
         for uid, deleted_version in deleted:
             together = {"uid": uid, "resource_version": deleted_version}
             self.ledger.put("deleted_together", [{"position": observed.position} | together])
-        self.touched.actions.append(observed.position)
+        self.touched.actions.append(row)
 
     def settle(self) -> None:
         """Nothing is derived here."""

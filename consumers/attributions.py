@@ -7,24 +7,18 @@ each of them is judged anew from all there is (ledger/attribution.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from consumers.projection import Observed, Touched
 from consumers.templates import Templates
-from ledger.attribution import (
-    RANKS,
-    Action,
-    Ending,
-    Evidence,
-    Write,
-    authors_of_ending,
-    authors_of_write,
-    is_follower,
-)
+from consumers.triggers import undo_intent
+from ledger.attribution import authors_of_ending, authors_of_write, is_follower
 from ledger.canonical import from_bytes
 from ledger.diff import Change, Field
+from ledger.evidence import RANKS, Action, Ending, Evidence, Write
 from ledger.model import EVENTS, KINDS, STATEFUL_SETS, parse_timestamp, timestamp
 from ledger.spec_fields import CLAIMS as CLAIM_TEMPLATES
 from ledger.spec_fields import changes as spec_changes
@@ -38,12 +32,15 @@ NEAR_SECONDS = 2.0
 LONGEST_SECONDS = 60.0
 """The API server ends a request after this time."""
 
+UNDO_ROLES = ("reason", "ticket")
+"""What an undo may be told, and says of itself."""
+
 TEMPLATE = (Field("spec"), Field("template"))
 
 
 @dataclass(slots=True)
 class Attributions:
-    """Writes `terminations` and `attributions`."""
+    """Writes `terminations`, `attributions` and `statements`."""
 
     ledger: Ledger
     touched: Touched
@@ -72,8 +69,8 @@ class Attributions:
             row = self.ledger.row("fold/object", {"uid": uid})
             if row is not None and row["kind"] in ENDING:
                 self._endings.add(row["id"])
-        for position in self.touched.actions:
-            self._reach(self.ledger.rows("fold/action", {"position": position})[0])
+        for action in self.touched.actions:
+            self._reach(action)
         for object_id, generation in self.touched.writes:
             self._judge_write(object_id, generation)
         for object_id in self._endings:
@@ -95,7 +92,7 @@ class Attributions:
         if self.ledger.run("fold/terminating", row):
             self._endings.add(observed.object_id)
 
-    def _reach(self, action: Row) -> None:
+    def _reach(self, action: Mapping[str, Any]) -> None:
         """What a request may have made, or may prove that another has not."""
         near = {name: action[name] for name in ("uid", "kind", "namespace", "name")} | {
             "version": action["resource_version"],
@@ -132,7 +129,7 @@ class Attributions:
             actions = self.ledger.rows("fold/actions_of_write", asked)
             evidence = authors_of_write(write, map(_action, actions))
         self._put(object_id, WRITE, generation, evidence)
-        self._state(key, before)
+        self._state(key, before, after)
 
     def _judge_ending(self, object_id: int) -> None:
         row = self.ledger.row("fold/ending", {"object_id": object_id})
@@ -147,7 +144,7 @@ class Attributions:
             evidence = authors_of_ending(ending, map(_action, actions))
         self._put(object_id, DELETION, 0, evidence)
 
-    def _state(self, key: dict[str, int], before: Row | None) -> None:
+    def _state(self, key: dict[str, int], before: Row | None, after: Row) -> None:
         """What annotations said that came with the write, or after it and before the next one: what
         was there before is of an earlier change.
         """
@@ -157,11 +154,26 @@ class Attributions:
         known: dict[str, str] = json.loads(before["said"]) if before else {}
         for row in self.ledger.rows("fold/said_in_generation", key):
             said: dict[str, str] = json.loads(row["said"])
-            for role in said:
-                if known.get(role) != said[role]:
-                    statement = {"role": role, "said": said[role], "position": row["position"]}
-                    self.ledger.put("statements", [key | statement])
+            new = {role: text for role, text in said.items() if known.get(role) != text}
+            self._put_said(key, new, "annotation", row["position"])
             known |= said
+        intent = undo_intent(
+            after["undo_annotation"],
+            earlier=before["undo_annotation"] if before else None,
+            generation=key["generation"],
+        )
+        told = {role: text for role in UNDO_ROLES if isinstance(text := intent.get(role), str)}
+        self._put_said(key, told, "undo annotation", after["position"])
+
+    def _put_said(
+        self, key: dict[str, int], said: Mapping[str, str], source: str, position: int
+    ) -> None:
+        rows = [
+            key | {"role": role, "said": text, "source": source, "position": position}
+            for role, text in said.items()
+            if text
+        ]
+        self.ledger.put("statements", rows)
 
     def _put(
         self, object_id: int, what: str, generation: int, evidence: Sequence[Evidence]
@@ -223,6 +235,7 @@ class Attributions:
 def _action(row: Row) -> Action:
     return Action(
         position=row["position"],
+        level=row["level"],
         user=row["user"],
         impersonated=row["impersonated"],
         manager=row["manager"],

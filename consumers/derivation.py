@@ -9,7 +9,7 @@ one widens the window down to its own place.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,7 +27,7 @@ from consumers.generations import (
 )
 from consumers.pruning import Fate
 from consumers.templates import Templates
-from consumers.triggers import Circumstances, Trigger, Write, trigger_of, undo_intent
+from consumers.triggers import Circumstances, Trigger, Write, intent_of, trigger_of
 from ledger.diff import Change
 from ledger.store import Ledger, Row
 from ledger.summary import summarize
@@ -184,7 +184,7 @@ class Derivation:
     ) -> dict[str, Any]:
         cause = cause_of(entry.change_cause, placed.generation, window.states)
         undo_of = known.same_below if trigger in ("undo", "return") else None
-        intent = _intent(known.write) if trigger == "undo" else {}
+        intent = intent_of(known.write) if known.write and trigger == "undo" else {}
         return {
             "trigger": trigger,
             "undo_of": undo_of,
@@ -266,13 +266,6 @@ def _source(placed: Placement) -> str | None:
     if placed.generation is None:
         return None
     return "status" if placed.is_run_own else "template"
-
-
-def _intent(write: Write | None) -> Mapping[str, Any]:
-    # Annotations are copied and linger: an intent counts only in the state where it first appears.
-    if write is None or write.after.undo_annotation == write.before.undo_annotation:
-        return {}
-    return undo_intent(write.after.undo_annotation)
 
 
 def _unseen(window: _Window) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What people added later: a row for each note, as it was said."""
+"""What people added later: a row for each note, as it was said; delivered twice it is one."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ class Notes:
             note = msgspec.convert(observed.document.data, _Note)
         except msgspec.ValidationError as wrong:
             raise PoisonRecord(f"not a note: {wrong}") from None
-        row = msgspec.structs.asdict(note) | {"said_at": observed.document.time}
-        self.ledger.put("notes", [{"position": observed.position} | row])
+        key = {"note_id": observed.document.id}
+        if self.ledger.row("fold/note", key) is None:
+            row = msgspec.structs.asdict(note) | {"said_at": observed.document.time}
+            self.ledger.put("notes", [{"position": observed.position} | key | row])
 
     def settle(self) -> None:
         """Nothing is derived here."""

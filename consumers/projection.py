@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ledger.envelope import Document
 from ledger.model import Position
@@ -70,8 +71,8 @@ class Touched:
     writes: set[tuple[int, int]] = field(default_factory=set)
     """Spec writes of which something is news: (object id of the set, generation)."""
 
-    actions: list[int] = field(default_factory=list)
-    """Positions of audit records that said something new."""
+    actions: list[Mapping[str, Any]] = field(default_factory=list)
+    """Rows of audited requests that are new, or gone since another record tells more of them."""
 
     sealed: set[str] = field(default_factory=set)
     """Digests of templates of which an original was sealed."""

@@ -71,24 +71,38 @@ def is_undo(write: Write) -> bool:
     it writes.
 
     Our annotation counts only in the state where it first appears, with the base generation one
-    less: annotations are copied and linger.
+    less.
     """
-    if write.after.undo_annotation != write.before.undo_annotation:
-        intent = undo_intent(write.after.undo_annotation)
-        if intent.get("baseGeneration") == write.after.generation - 1:
-            return True
+    if intent_of(write):
+        return True
     return kubectl_undo(
         _metadata(write.before), _metadata(write.after), write.changes, adjacent=write.is_adjacent
     )
 
 
-def undo_intent(annotation: str | None) -> Mapping[str, Any]:
-    """What our undo annotation says; empty for anything else."""
+def intent_of(write: Write) -> Mapping[str, Any]:
+    """What our own undo said of this write; empty for any other."""
+    after = write.after
+    return undo_intent(
+        after.undo_annotation, earlier=write.before.undo_annotation, generation=after.generation
+    )
+
+
+def undo_intent(
+    annotation: str | None, *, earlier: str | None, generation: int
+) -> Mapping[str, Any]:
+    """What our undo annotation says of the write that made a generation, given what it said before:
+    `nonce`, `baseGeneration`, `revision`, `label`, `reason`, `ticket`. Empty where it speaks of
+    another write, for annotations are copied and linger.
+    """
+    if annotation == earlier:
+        return {}
     try:
         intent = json.loads(annotation or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return intent if isinstance(intent, dict) else {}
+    is_about_it = isinstance(intent, dict) and intent.get("baseGeneration") == generation - 1
+    return intent if is_about_it else {}
 
 
 def _metadata(state: SetState) -> dict[str, Any]:

@@ -10,27 +10,25 @@ that made it was under way, or after it; where nothing but time speaks for a req
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
 
 from ledger.audit.paths import covers
 from ledger.diff import Change, Field
+from ledger.evidence import METADATA, Action, Basis, Ending, Evidence, Write
 from ledger.managed_fields import Manager, entries, last_writer, owners_of
 from ledger.model import parse_timestamp, timestamp
-
-Basis = Literal["exact", "strong", "probable", "claimed"]
-RANKS: dict[Basis, int] = {"exact": 0, "strong": 1, "probable": 2, "claimed": 3}
 
 CLOCKS_SECONDS = 0.05
 """How far the clocks of the API server and the watcher may be apart. A request that came in later
 than this after its change was seen cannot have made it: it found the change made.
 """
 
-DELAY_SECONDS = 0.1
+DELAY_SECONDS = 0.05
 """How long after the end of a request a change may be seen for nothing but time to link the two: a
 watch is told within milliseconds. A slower one costs names and never makes wrong ones.
 """
+
+DELETIONS = ("delete", "deletecollection")
 
 KUBELETS = "system:node:"
 """A kubelet ends what somebody else has deleted, and begins no deletion of its own."""
@@ -60,86 +58,6 @@ UNKNOWN_MANAGER = "unknown"
 """The field manager of a client that names neither itself nor its program
 (apimachinery, managedfields/fieldmanager.go)."""
 
-REPLICAS = (Field("spec"), Field("replicas"))
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """An audited request that succeeded and was no dry run. `uid` is empty and `version` None where
-    the audit log did not hold the answer; `touched` and `removed` are those of audit/paths.py.
-    """
-
-    position: int
-    user: str
-    impersonated: str
-    manager: str
-    verb: str
-    subresource: str
-    uid: str
-    version: int | None
-    generation: int | None
-    code: int
-    received_at: str
-    completed_at: str
-    replicas: int | None
-    apply: bool
-    touched: tuple[str, ...]
-    removed: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A spec write: the first state seen of its generation, and the state before it.
-
-    `managers` and `managers_before` are their managedFields; `changes` go from the object's root.
-    """
-
-    uid: str
-    version: int
-    generation: int
-    observed_at: str
-    position: int
-    managers: Sequence[Any]
-    replicas: int
-    stamp: str | None = None
-    before_generation: int | None = None
-    before_stamp: str | None = None
-    managers_before: Sequence[Any] = ()
-    changes: tuple[Change, ...] = ()
-
-    @property
-    def is_adjacent(self) -> bool:
-        """No other spec write lies between the two states."""
-        return self.generation == 1 or self.before_generation == self.generation - 1
-
-    @property
-    def is_scale(self) -> bool:
-        """Only the number of replicas differs."""
-        return bool(self.changes) and all(c.segments == REPLICAS for c in self.changes)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """The moment at which an object began to end: its first state with a deletionTimestamp, or its
-    deletion where there was none (`version` is None).
-    """
-
-    uid: str
-    version: int | None
-    created_at: str
-    observed_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One reason to name somebody: who, on what basis, and the record that says so."""
-
-    source: Literal["audit", "stamp", "manager"]
-    actor: str
-    impersonated: str
-    basis: Basis
-    position: int
-
 
 def authors_of_write(write: Write, actions: Iterable[Action]) -> list[Evidence]:
     """All evidence about who made a spec write, from requests about the same object or name that
@@ -159,23 +77,23 @@ def authors_of_ending(ending: Ending, actions: Iterable[Action]) -> list[Evidenc
     asked = [
         action
         for action in actions
-        if action.received_at <= _moved(ending.observed_at, CLOCKS_SECONDS)
+        if (action.verb in DELETIONS or action.subresource == "eviction")
+        and action.received_at <= _moved(ending.observed_at, CLOCKS_SECONDS)
         and not action.user.startswith(KUBELETS)
     ]
-    ours = [a for a in asked if a.uid == ending.uid and a.verb in ("delete", "deletecollection")]
-    known = _not_outrun(ours)
+    known = _not_outrun([a for a in asked if a.uid == ending.uid and _is_sure_deletion(a)])
     first = [(action, True) for action in known if _begins(ending, action)]
     # Who deletes at once leaves a later version than the one the ending began with, but so does
     # who hurries an ending.
     hurried = [(a, None) for a in known if ending.version and (a.version or 0) > ending.version]
-    by_name = [
-        a
-        for a in asked
-        if not a.uid
-        and a.received_at[:19] >= ending.created_at[:19]
-        and _is_at_once(a, ending.observed_at)
+    vague = [
+        (action, None)
+        for action in asked
+        if not (action.uid and _is_sure_deletion(action))
+        and _may_mean(action, ending)
+        and _is_at_once(action, ending.observed_at)
     ]
-    return _named([*(first or hurried), *((a, None) for a in _not_outrun(by_name))])
+    return _named([*(first or hurried), *vague])
 
 
 def is_follower(user: str) -> bool:
@@ -192,7 +110,7 @@ def _makers(write: Write, asked: Sequence[Action]) -> list[_Maker]:
     ours = [action for action in asked if action.uid == write.uid]
     if write.generation == 1:
         # Nothing but its creation is answered so, and an object is created once.
-        creators = [(action, True) for action in ours if action.code == 201]
+        creators: list[_Maker] = [(action, True) for action in ours if action.code == 201]
         return creators[:1] or _untold(write, asked)
     known = [a for a in ours if a.version is not None and a.version <= write.version]
     if not write.is_adjacent:
@@ -220,6 +138,18 @@ def _untold(write: Write, asked: Iterable[Action]) -> list[_Maker]:
     ]
 
 
+def _is_sure_deletion(action: Action) -> bool:
+    """Whether a request was to delete, and no dry run: a deletion says so in its body alone."""
+    return action.verb in DELETIONS and action.level != METADATA
+
+
+def _may_mean(action: Action, ending: Ending) -> bool:
+    if action.uid:
+        return action.uid == ending.uid
+    # A successor of the same name may have begun and ended since.
+    return action.received_at[:19] > ending.created_at[:19]
+
+
 def _begins(ending: Ending, action: Action) -> bool:
     """Whether an object's ending can have begun with a deletion: the answer to one has the version
     that it left, a collection's those that it found (registry/store.go, DeleteCollection).
@@ -238,7 +168,7 @@ def _not_outrun(actions: Sequence[Action]) -> list[Action]:
 
 def _is_at_once(action: Action, observed_at: str) -> bool:
     """Whether a change was seen while the request was under way, or hardly later."""
-    return action.completed_at >= _moved(observed_at, -DELAY_SECONDS)
+    return action.received_at <= observed_at <= _moved(action.completed_at, DELAY_SECONDS)
 
 
 def _named(makers: Sequence[_Maker]) -> list[Evidence]:
@@ -272,7 +202,7 @@ def _fits(write: Write, action: Action) -> bool | None:
 def _made(write: Write, action: Action, change: Change) -> bool | None:
     if change.kind == "removed":
         return _removes(write, action, change)
-    owners = owners_of(entries({"managedFields": write.managers}), change, ())
+    owners = owners_of(entries(write.metadata), change, ())
     if not owners:
         return None
     return any(_is_by(owner, action) for owner in owners)
@@ -292,12 +222,17 @@ def _removes(write: Write, action: Action, change: Change) -> bool | None:
     if action.verb == "update":
         return True
     if action.apply:
-        owners = owners_of(entries({"managedFields": write.managers_before}), change, ())
+        owners = owners_of(entries(write.metadata_before), change, ())
         return any(o.manager == action.manager and o.operation == "Apply" for o in owners)
     if not action.touched and not action.removed:
         return None
     field = [step.name if isinstance(step, Field) else "*" for step in change.segments]
-    return covers((*action.touched, *action.removed), field)
+    if covers((*action.touched, *action.removed), field):
+        return True
+    # A merge patch that names one item of a list leaves none of the others, a strategic one all;
+    # the audit log does not say which it was.
+    lists = [path[: path.index("/*")] for path in action.touched if "/*" in path]
+    return None if covers(lists, field) else False
 
 
 def _stamped(write: Write) -> list[Evidence]:
@@ -315,7 +250,7 @@ def _stamped(write: Write) -> list[Evidence]:
 
 def _claimed(write: Write) -> list[Evidence]:
     """The field manager, by the name that its client gave."""
-    managers = entries({"managedFields": write.managers})
+    managers = entries(write.metadata)
     if write.generation == 1:
         writers = [m for m in managers if not m.subresource]
     elif write.is_scale:
@@ -323,8 +258,8 @@ def _claimed(write: Write) -> list[Evidence]:
     else:
         writers = list(
             last_writer(
-                {"managedFields": write.managers_before},
-                {"managedFields": write.managers},
+                write.metadata_before,
+                write.metadata,
                 write.changes,
                 (),
                 adjacent=write.is_adjacent,

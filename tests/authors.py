@@ -44,7 +44,7 @@ class Told:
 
 def changes_of(book: Book) -> dict[Change, Who]:
     """What a book holds."""
-    writes = {Change(uid, "write", generation): who for (uid, generation), who in book.writes.items()}
+    writes = {Change(uid, "write", number): who for (uid, number), who in book.writes.items()}
     return writes | {Change(uid, "deletion"): who for uid, who in book.deletions.items()}
 
 
@@ -57,9 +57,7 @@ def recorded_changes(recording: Path) -> dict[Change, Who]:
 
 def authors(ledger: Path) -> dict[Change, Author]:
     """Whom a ledger names, for everything it names anybody for."""
-    rows = answer(
-        ledger, "select uid, what, generation, actor, impersonated, basis from authors"
-    )
+    rows = answer(ledger, "select uid, what, generation, actor, impersonated, basis from authors")
     return {
         Change(uid, what, generation): Author(Who(actor, impersonated), basis)
         for uid, what, generation, actor, impersonated, basis in rows

@@ -98,7 +98,7 @@ def _prefix(number: str) -> str:
 
 
 def _order(number: str) -> tuple[int, int]:
-    return "WKCSU".index(number[0]), int(re.sub(r"\D", "", number))
+    return "WKCSUA".index(number[0]), int(re.sub(r"\D", "", number))
 
 
 _HEAD = """\
@@ -125,6 +125,7 @@ _PARTS = (
     ("The consumer and its ledger", "C"),
     ("Storage", "S"),
     ("Undo", "U"),
+    ("Attribution", "A"),
 )
 
 ROWS = {
@@ -207,6 +208,9 @@ ROWS = {
     "U8": "webhook without dry run",
     "U9": "managed by GitOps, Helm or an operator",
     "U10": "caller lacks the right",
+    "A1": "audit events missing, truncated, or dropped in batches",
+    "A2": "spoofed field manager, user agent, annotation or impersonation",
+    "A3": "audit events before or after what they tell of, in any order",
 }
 
 MOOT = {

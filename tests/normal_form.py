@@ -79,6 +79,14 @@ QUESTIONS = {
     "sealed": """
         select distinct template_digest, key_id, recipients
         from sealed order by template_digest, key_id""",
+    "statements": """
+        select objects.uid, statements.generation, role, source, said
+        from statements join objects on objects.id = object_id
+        order by objects.uid, statements.generation, role, source""",
+    "notes": """
+        select note_id, workload_uid, number, revision_uid, ticket, approver, message, said_by,
+               said_at
+        from notes order by note_id""",
     "objects": """
         select kind, namespace, name, uid, created_at, owner_uid, resource_version,
                deleted_at is not null

@@ -109,7 +109,7 @@ def _action(raw_event: Raw, kind: Kind, ref: Raw, response: Raw) -> dict[str, An
         "manager": _manager(asked, str(raw_event.get("userAgent", ""))),
     }
     told |= _object(ref, status, response) | _request(raw_event, ref, request)
-    return {name: value for name, value in told.items() if value is not False and value not in EMPTY}
+    return {name: each for name, each in told.items() if each is not False and each not in EMPTY}
 
 
 def _object(ref: Raw, status: Raw, response: Raw) -> dict[str, Any]:

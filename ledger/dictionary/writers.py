@@ -80,8 +80,9 @@ WRITERS: dict[str, Entry] = {
         {
             "object_id": "the StatefulSet",
             "generation": "the generation that the write made",
-            "role": "ticket, approver, commit or pipeline",
-            "said": "the annotation's value",
+            "role": "ticket, approver, commit or pipeline; reason too where it was undone",
+            "source": "annotation, or undo annotation: what our own undo was told",
+            "said": "what it says",
             "position": "the record",
         },
     ),
@@ -89,6 +90,7 @@ WRITERS: dict[str, Entry] = {
         "What somebody added later about a revision; a claim, and later than the change.",
         {
             "position": "the record",
+            "note_id": "the note's own id: one that was delivered twice is one",
             "workload_uid": "the incarnation",
             "number": "the revision number",
             "revision_uid": "uid of the ControllerRevision",

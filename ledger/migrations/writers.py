@@ -93,13 +93,15 @@ def _statements(db: Database) -> None:
             object_id integer not null references objects (id),
             generation integer not null,
             role text not null,
+            source text not null,
             said text not null,
             position integer not null,
-            primary key (object_id, generation, role)
+            primary key (object_id, generation, role, source)
         ) strict, without rowid""")
     db.execute("""
         create table notes (
             position integer primary key,
+            note_id text not null unique,
             workload_uid text not null,
             number integer,
             revision_uid text not null,

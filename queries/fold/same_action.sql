@@ -1,7 +1,4 @@
-select
-  position,
-  level,
-  resource_version
+select *
 from actions
 where audit_id = :audit_id
   and stage = :stage

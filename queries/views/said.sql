@@ -8,7 +8,7 @@ select
   null as revision_uid,
   statements.role,
   statements.said,
-  'annotation' as source,
+  statements.source,
   statements.position
 from statements
 join objects

@@ -17,6 +17,7 @@ from tests.lab.settling import Raw
 from tests.lab.users import OPERATOR
 
 CONTENT_SECONDS = 20.0
+COUNTED = ("dry run", "no-op", "refused", "collection")
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,21 @@ class Book:
 
     driver: Driver
     operator: Operator
-    writes: dict[tuple[str, int], Who] = field(default_factory=dict)
     deletions: dict[str, Who] = field(default_factory=dict)
-    scales: set[tuple[str, int]] = field(default_factory=set)
-    """Those of the writes that went through the scale subresource."""
-
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+
+    _asked: dict[tuple[str, int], Who] = field(default_factory=dict)
+    _scaled: set[tuple[str, int]] = field(default_factory=set)
+
+    @property
+    def writes(self) -> dict[tuple[str, int], Who]:
+        """Who wrote which generation, the operator's own among them."""
+        return self._asked | dict.fromkeys(self.operator.writes, Who(OPERATOR))
+
+    @property
+    def scales(self) -> set[tuple[str, int]]:
+        """Those of the writes that went through the scale subresource."""
+        return self._scaled - self.operator.writes
 
     def do(self, who: Who, *arguments: str, stdin: str = "", deletes: str = "") -> None:
         """Run a command that changes something; `deletes` names the kind it deletes."""
@@ -63,10 +73,9 @@ class Book:
         self._await_operator()
         for uid, generation in self._generations().items():
             for each in range(before.get(uid, 0) + 1, generation + 1):
-                is_operators = (uid, each) in self.operator.writes
-                self.writes[uid, each] = Who(OPERATOR) if is_operators else who
-                if scales and not is_operators:
-                    self.scales.add((uid, each))
+                self._asked[uid, each] = who
+                if scales:
+                    self._scaled.add((uid, each))
         left = self._uids(deletes) if deletes else {}
         for uid, is_going in gone.items():
             if not is_going and left.get(uid, True):
@@ -108,6 +117,3 @@ class Book:
 
     def _items(self, kind: str) -> list[Raw]:
         return self.driver.api.items(kind, self.driver.namespace)
-
-
-COUNTED = ("dry run", "no-op", "refused", "collection")

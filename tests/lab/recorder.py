@@ -77,9 +77,7 @@ def _act(act: Callable[[], None]) -> Callable[[Driver], None]:
     return lambda _: act()
 
 
-def _record_on(
-    control_plane: ControlPlane, driver: Driver, scenario: Scenario, path: Path
-) -> None:
+def _record_on(control_plane: ControlPlane, driver: Driver, scenario: Scenario, path: Path) -> None:
     control_plane.make_volumes(scenario.volumes, storage_class=scenario.storage_class)
     header = _header(Api(control_plane.kubeconfig(WATCHER)))
     with Recording(path, header=header) as recording:

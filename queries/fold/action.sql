@@ -1,3 +1,0 @@
-select *
-from actions
-where position = :position

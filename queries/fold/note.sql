@@ -1,0 +1,3 @@
+select position
+from notes
+where note_id = :note_id
