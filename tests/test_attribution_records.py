@@ -22,7 +22,7 @@ from tests.recorded import folded, values_of
 WRITERS = STREAMS / "writers.jsonl.zst"
 RANK = {"exact": 0, "strong": 1, "probable": 2, "claimed": 3}
 TIMES = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
