@@ -63,7 +63,7 @@ def test_our_annotation_counts_where_it_first_appears_one_generation_on(
     ],
 )
 def test_an_intent_is_a_map_or_nothing(annotation: str | None, intent: dict[str, Any]) -> None:
-    assert undo_intent(annotation) == intent
+    assert undo_intent(annotation, earlier="{}", generation=5) == intent
 
 
 @pytest.mark.parametrize(
