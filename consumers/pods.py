@@ -27,6 +27,7 @@ COUNTED = (
     "ready_changed_at",
     "terminating_at",
 )
+RAN = ("pod_uid", "container", "image", "image_id")
 
 
 @dataclass(slots=True)
@@ -46,6 +47,8 @@ class Pods:
     _newest: dict[int, _Newest] = field(default_factory=dict)
     _changed: dict[int, str] = field(default_factory=dict)
     """The pods that the batch touched: their uids, by object id."""
+    _ran: set[tuple[str, str, str, str]] = field(default_factory=set)
+    """What containers ran in any state of the batch, not only in each pod's last."""
 
     def __post_init__(self) -> None:
         self._states = States(self.ledger, "pod", _is_turn)
@@ -72,6 +75,10 @@ class Pods:
         for object_id, uid in self._changed.items():
             self._derive(object_id, uid)
         self._changed.clear()
+        self.ledger.put(
+            "pod_images", [dict(zip(RAN, each, strict=True)) for each in sorted(self._ran)]
+        )
+        self._ran.clear()
         if len(self._newest) > CACHED_PODS:
             self._newest.clear()
 
@@ -80,6 +87,7 @@ class Pods:
         self._states.forget()
         self._newest.clear()
         self._changed.clear()
+        self._ran.clear()
 
     def _note(self, observed: Observed, state: PodState) -> None:
         version, object_id = observed.document.version_number, observed.object_id
@@ -87,6 +95,11 @@ class Pods:
         if newest and version > newest.version and newest.state == state:
             newest.version, newest.position = version, observed.position
             return
+        self._ran |= {
+            (state.uid, each.name, each.image, each.image_id)
+            for each in state.containers
+            if each.image_id
+        }
         if self._states.note(observed, _state_row(state)).is_change:
             self._touch(observed, state.owner_uid)
         if newest is None or version > newest.version:
@@ -110,8 +123,6 @@ class Pods:
         elif known is not None:
             columns = known | columns
         self.ledger.put("pod_runs", [columns])
-        if newest:
-            self.ledger.put("pod_images", _image_rows(newest.state))
         self._hand_over(object_id, known, story)
 
     def _hand_over(self, object_id: int, known: Row | None, story: Row) -> None:
@@ -162,16 +173,3 @@ def _newest_columns(newest: _Newest) -> dict[str, Any]:
         "resource_version": newest.version,
         "position": newest.position,
     }
-
-
-def _image_rows(state: PodState) -> list[dict[str, Any]]:
-    return [
-        {
-            "pod_uid": state.uid,
-            "container": each.name,
-            "image": each.image,
-            "image_id": each.image_id,
-        }
-        for each in state.containers
-        if each.image_id
-    ]

@@ -22,6 +22,7 @@ from ledger.redaction import Redactor
 from tests.cases import case
 from tests.faults import row
 from tests.invariants import examine
+from tests.lab.recording import STREAMS
 from tests.normal_form import normal_form
 from tests.recorded import KEY, KEY_ID, folded, values_of
 
@@ -129,6 +130,16 @@ def _relist(observer: Observer, plural: str, seen: _Seen, latest: bytes) -> list
         resource_version=str(version),
     )
     return [begin.value, *states, end.value]
+
+
+@pytest.mark.parametrize("name", ("demo", "rollouts", "tutorial", "volumes", "writers"))
+def test_a_record_at_a_time_gives_what_all_at_once_give(name: str, tmp_path: Path) -> None:
+    values = values_of(STREAMS / f"{name}.jsonl.zst")
+    forms = [
+        normal_form(folded(values, tmp_path / f"{batch}.db", batch=batch), times=True)
+        for batch in (1, len(values))
+    ]
+    assert forms[0] == forms[1]
 
 
 @case(69, stream="recorded")
