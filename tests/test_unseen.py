@@ -36,7 +36,7 @@ def a_revision(number: int, version: int) -> dict[str, Any]:
 
 def unseen(number: int, label: str) -> tuple[Any, ...]:
     """The row of a number, or of several, that nobody saw."""
-    why = "it was never seen"
+    why = "never seen"
     return (number, label, "", "", "unseen", None, "nobody was watching", "none", 0, why, 0)
 
 
