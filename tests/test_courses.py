@@ -80,7 +80,9 @@ def _is_end(turn: Turn) -> bool:
 
 def plainly(turns: list[Turn], *, now: str) -> tuple[str, str | None, str | None]:
     """The same by judging at every turn, and whenever time alone changes something."""
-    status, pods, gone, written_at, stalled_at = None, {}, {}, BEGAN, None
+    pods: dict[str, PodState] = {}
+    gone: dict[str, str] = {}
+    status, written_at, stalled_at = None, BEGAN, None
     told = None
     moments = sorted({turn.at for turn in turns} | {now})
     while moments:
@@ -129,8 +131,8 @@ def at_random(dice: random.Random) -> list[Turn]:
             updateStrategy=update,
             minReadySeconds=wait,
         )
-        numbers = {"generation": generation, "observed_generation": generation}
-        return SetTurn(moment, len(turns), replace(status, **numbers), settled=False)
+        status = replace(status, generation=generation, observed_generation=generation)
+        return SetTurn(moment, len(turns), status, settled=False)
 
     turns.append(a_write(BEGAN))
     for number in range(replicas):

@@ -60,6 +60,7 @@ def test_our_annotation_counts_where_it_first_appears_one_generation_on(
         ("no JSON", {}),
         ("[1]", {}),
         ("7", {}),
+        ("[" * 100_000, {}),
     ],
 )
 def test_an_intent_is_a_map_or_nothing(annotation: str | None, intent: dict[str, Any]) -> None:
