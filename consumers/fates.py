@@ -45,8 +45,12 @@ class Fates:
     def _scene(self, workload_uid: str, facts: dict[str, Any]) -> Scene:
         workload = self.ledger.row("fold/workload", {"uid": workload_uid})
         object_id = workload["object_id"] if workload else None
-        until_at = timestamp(parse_timestamp(facts["deleted_at"]) + SLACK)
-        near = self.ledger.rows("fold/limits_near", {"object_id": object_id, "until_at": until_at})
+        deleted_at = str(facts["deleted_at"])
+        until_at = timestamp(parse_timestamp(deleted_at) + SLACK)
+        since_at = timestamp(parse_timestamp(deleted_at) - SLACK)
+        span = {"since_at": since_at, "deleted_at": deleted_at, "until_at": until_at}
+        # The rule in force when it was deleted comes first, then those that came soon after.
+        near = self.ledger.rows("fold/limits_near", span | {"object_id": object_id})
         key = {"workload_uid": workload_uid, "deleted_version": facts["deleted_version"]}
         siblings = self.ledger.rows("fold/siblings_alive", key)
         return Scene(
@@ -58,7 +62,8 @@ class Fates:
                 )
                 for row in near
             ],
-            set_is_going=self._is_going(object_id, workload, until_at),
+            set_is_going=self._is_going(object_id, workload, deleted_at),
+            set_goes_soon=self._is_going(object_id, workload, until_at),
         )
 
     def _is_going(self, object_id: int | None, workload: Any, until_at: str) -> bool:

@@ -37,12 +37,14 @@ class Scene:
     """The incarnation around a deletion: siblings alive (the deleted one included) and the rules in
     force.
 
-    A rule is a history limit with the names of the revisions in use while it held.
+    A rule is a history limit with the names of the revisions in use while it held; the one in force
+    comes first. `set_goes_soon` is what was seen only just after.
     """
 
     siblings: Sequence[Sibling]
     rules: Sequence[tuple[int, frozenset[str]]]
     set_is_going: bool
+    set_goes_soon: bool = False
 
 
 def fate_of(row: Mapping[str, object], workload_uid: str, scene: Scene | None) -> Fate:
@@ -79,4 +81,4 @@ def why_deleted(revision_uid: str, scene: Scene) -> str:
         excess = unused[: max(0, len(unused) - limit)]
         if any(sibling.uid == revision_uid for sibling in excess):
             return f"history limit {limit}"
-    return "deleted by hand"
+    return "set deleted" if scene.set_goes_soon else "deleted by hand"

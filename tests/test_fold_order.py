@@ -132,7 +132,7 @@ def _relist(observer: Observer, plural: str, seen: _Seen, latest: bytes) -> list
     return [begin.value, *states, end.value]
 
 
-@pytest.mark.parametrize("name", ("demo", "rollouts", "tutorial", "volumes", "writers"))
+@pytest.mark.parametrize("name", ["demo", "rollouts", "tutorial", "volumes", "writers"])
 def test_a_record_at_a_time_gives_what_all_at_once_give(name: str, tmp_path: Path) -> None:
     values = values_of(STREAMS / f"{name}.jsonl.zst")
     forms = [

@@ -40,6 +40,15 @@ def test_the_reason_follows_the_controllers_own_rule(uid: str, around: Scene, wh
     assert why_deleted(uid, around) == why
 
 
+def test_the_rule_in_force_explains_before_one_that_came_after() -> None:
+    siblings = [Sibling(f"r{n}", f"web-{n}", n) for n in range(1, 5)]
+    rules = [(2, frozenset({"web-4"})), (0, frozenset({"web-4"}))]
+    assert why_deleted("r1", Scene(siblings, rules, False)) == "history limit 2"
+    assert why_deleted("r3", Scene(siblings, rules, False)) == "history limit 0"
+    soon = Scene(siblings, [(2, frozenset({"web-4"}))], False, set_goes_soon=True)
+    assert [why_deleted(uid, soon) for uid in ("r1", "r2")] == ["history limit 2", "set deleted"]
+
+
 def test_a_bump_is_a_renumbering_even_after_the_object_is_gone() -> None:
     row = GONE | {"next_number": 3, "next_observed_at": "2026-11-01T00:00:03.000000Z"}
     fate = fate_of(row, "set", None)

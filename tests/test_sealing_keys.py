@@ -144,6 +144,7 @@ def test_identities_are_read_from_a_file_as_age_writes_it(tmp_path: Path) -> Non
             "decrypt it first",
         ),
     ],
+    ids=["open", "damaged", "recipient", "empty", "large", "armored", "encrypted"],
 )
 def test_what_is_no_identity_is_refused_and_never_quoted(
     content: str, mode: int, message: str, hint: str, tmp_path: Path
