@@ -52,7 +52,8 @@ class Appending:
 async def appending(
     settings: Settings, rules: OwnRules, *, cluster: str = ""
 ) -> AsyncIterator[Appending]:
-    """The log of an installation, to add to; `cluster` is its id where the log is still empty.
+    """The log of an installation, to add to; `cluster` is its id where the log is still empty. All
+    that was added is in the log afterwards, also when the block failed.
 
     Secrets are hidden as the log's last watcher did. Raises LogUnusable for an empty log without an
     id, OtherCluster when the id is another's, KeyMismatch when the log's key is not held.
@@ -73,8 +74,10 @@ async def appending(
         redactor = Redactor(policy, key_id, key, rules)
         observer = Observer(cluster or found, secrets.token_hex(4), redactor, resume.epoch)
         opened = Appending(log, observer)
-        yield opened
-        await opened.flush()
+        try:
+            yield opened
+        finally:
+            await opened.flush()
     finally:
         await log.close()
 

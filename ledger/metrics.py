@@ -103,7 +103,28 @@ def of_watcher(watcher: Watcher, files: Iterable[Path]) -> Iterator[Metric]:
     if watcher.api.skew_seconds is not None:
         told = "How far the API server's clock is ahead of ours."
         yield _gauge("clock_skew_seconds", told, watcher.api.skew_seconds)
+    yield from _audit(watcher)
     yield from _common(files)
+
+
+def _audit(watcher: Watcher) -> Iterator[Metric]:
+    """What came in by each audit source, and what was refused there."""
+    events = CounterMetricFamily(
+        "ledger_audit_events",
+        "Audit events, and refused requests for the webhook.",
+        labels=["source", "outcome"],
+    )
+    heard = GaugeMetricFamily(
+        "ledger_audit_last_event_timestamp_seconds",
+        "When a source last brought an audit event.",
+        labels=["source"],
+    )
+    for source in watcher.sources:
+        for outcome, count in sorted(dict(source.told.counts).items()):
+            events.add_metric([source.name, outcome], count)
+        if source.told.heard_at:
+            heard.add_metric([source.name], source.told.heard_at.timestamp())
+    yield from (events, heard) if watcher.sources else ()
 
 
 def of_consumer(consuming: Consuming) -> Iterator[Metric]:

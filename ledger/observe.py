@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from ledger import __version__
-from ledger.audit.event import action_of
+from ledger.audit.event import action_of, record_id
 from ledger.canonical import from_bytes, to_bytes
 from ledger.envelope import LIMIT_BYTES, Envelope, seal, short_digest
 from ledger.errors import RedactionFailed
@@ -161,24 +161,25 @@ class Observer:
         """What an API audit event says of a write to a kind we keep, without a value of its bodies;
         None for any other. `imported` names where it was read from, when that was no live source.
 
-        Raises msgspec.DecodeError or ValueError for what is not an audit event, RedactionFailed
-        where it could not be examined for secrets.
+        Raises msgspec.DecodeError, RecursionError or ValueError for what is not an audit event,
+        RedactionFailed where it could not be examined for secrets.
         """
         event = from_bytes(raw_event)
         action = action_of(event)
         if action is None or not self._is_in_scope(action):
             self.dropped["audit"] += 1
             return None
-        data = self.redactor.redact(action | ({"imported": imported} if imported else {}))
-        parts = (KIND_BY_PLURAL[action["kind"]].subject_prefix,)
-        path = (action.get("namespace", ""), action.get("name", ""))
-        subject = "/".join(part for part in (*parts, *path) if part)
-        key = self.redactor.key_id if data.touched else ""
-        return seal(
-            self._attributes("audit", subject, at)
-            | {"id": f"{event['auditID']}/{action['stage']}", "redactionkey": key},
-            to_bytes(data.document),
+        redacted = self.redactor.redact(action | ({"imported": imported} if imported else {}))
+        told, data = redacted.document, to_bytes(redacted.document)
+        if len(data) > LIMIT_BYTES - HEADROOM_BYTES:
+            raise ValueError("too large for a record")
+        path = (KIND_BY_PLURAL[action["kind"]].subject_prefix, told.get("namespace"))
+        attributes = self._attributes(
+            "audit", "/".join(filter(None, (*path, told.get("name")))), at
         )
+        key = self.redactor.key_id if redacted.touched else ""
+        attributes |= {"id": record_id(event, self.redactor.key), "redactionkey": key}
+        return seal(attributes, data)
 
     def noted(self, ref: ObjectRef, note: Mapping[str, Any], *, at: datetime) -> Envelope:
         """What somebody says of an object, later. Raises RedactionFailed where it could not be

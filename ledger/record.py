@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from ledger import own_rules
+from ledger.audit.credentials import WebhookSettings
 from ledger.audit.source import AuditSource
 from ledger.audit.tail import AuditTail
-from ledger.audit.webhook import AuditWebhook, WebhookSettings
+from ledger.audit.webhook import AuditWebhook
 from ledger.cluster import Cluster
 from ledger.errors import Forbidden, LedgerError
 from ledger.health import Shown, showing
@@ -95,17 +97,28 @@ async def record(
     """
     watchdog = watchdog or Watchdog()
     shown = Shown(watchdog.late)
-    with showing(health, shown):
-        await _record(settings, target, stop, shown, watchdog)
+    with showing(health, shown), ExitStack() as opened:
+        hooks: list[AuditSource] = []
+        if target.audit_webhook:
+            hook = AuditWebhook.open(target.audit_webhook)
+            opened.callback(hook.close)
+            hooks.append(hook)
+        await _record(settings, target, stop, _Beside(shown, watchdog, hooks))
 
 
-async def _record(
-    settings: Settings, target: Target, stop: asyncio.Event, shown: Shown, watchdog: Watchdog
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What goes on beside the watch."""
+
+    shown: Shown
+    watchdog: Watchdog
+    hooks: Sequence[AuditSource]
+
+
+async def _record(settings: Settings, target: Target, stop: asyncio.Event, beside: _Beside) -> None:
     ring = KeyRing.open_or_create(settings.keys, now=utc_now())
     alarms = Alarms()
     keeping = Safekeeping(target.sealer, alarms.unsealed) if target.sealer else None
-    hook = AuditWebhook.open(target.audit_webhook) if target.audit_webhook else None
     cluster = await Cluster.connect(target.kubeconfig, target.context)
     try:
         identity = target.cluster_id or await _identity(cluster)
@@ -126,11 +139,11 @@ async def _record(
             observer.trusts_stamp = target.trusts_stamp
             observer.namespaces = target.namespaces
             observer.annotation_keys = target.annotation_keys
-            sources: list[AuditSource] = [hook] if hook else []
-            sources += [AuditTail(f, resume.audit.get(str(f))) for f in target.audit_files]
+            tails = [AuditTail(f, resume.audit.get(str(f))) for f in target.audit_files]
+            sources = [*beside.hooks, *tails]
             watcher = Watcher(cluster, log, observer, streams, resume.cursors, sources)
-            watcher.outbox.watchdog = watchdog
-            _show(watcher, settings, shown)
+            watcher.outbox.watchdog = beside.watchdog
+            _show(watcher, settings, beside.shown)
             await watcher.run(stop)
         finally:
             await log.close()

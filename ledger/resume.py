@@ -138,9 +138,11 @@ class _Audit(msgspec.Struct):
     inode: int = 0
     offset: int = 0
     digest: str = ""
+    head: str = ""
 
 
 class _Coverage(_Mark):
+    mark: str = ""
     filter: int = 0
     redaction: _Redaction | None = None
     streams: list[_Mark] | None = None
@@ -187,6 +189,7 @@ class _Tail:
     wanted: set[str]
     epoch: int = 1
     newest: _Coverage | None = None
+    has_beaten: bool = False
     foreign: str = ""
     standings: dict[str, Standing] = field(default_factory=dict)
     audit: dict[str, Place] = field(default_factory=dict)
@@ -198,7 +201,8 @@ class _Tail:
     @property
     def is_known(self) -> bool:
         """Nothing older can add to what is known."""
-        return self.newest is not None and self.wanted <= self.standings.keys()
+        # How far the audit logs were read is in heartbeats alone.
+        return self.has_beaten and self.wanted <= self.standings.keys()
 
     def take(self, record: Record) -> None:
         """Go one record back. Raises OtherCluster when a watcher of another cluster wrote it."""
@@ -248,9 +252,11 @@ class _Tail:
     def _take_coverage(self, document: _Attributes, coverage: _Coverage) -> None:
         if self.newest is None:
             self.newest = coverage
+        self.has_beaten = self.has_beaten or coverage.mark == "heartbeat"
         for each in coverage.audit or ():
             if each.digest:
-                self.audit.setdefault(each.file, Place(each.inode, each.offset, each.digest))
+                place = Place(each.inode, each.offset, each.digest, each.head)
+                self.audit.setdefault(each.file, place)
         for mark in coverage.streams or (coverage,):
             if mark.version and mark.key in self.wanted - self.standings.keys():
                 stale = coverage.filter != FILTER_VERSION

@@ -7,9 +7,12 @@ kept, of a response the object's identity, so that a secret in either goes no fu
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from ledger.audit.paths import touched_and_removed
 from ledger.keep import is_kept
@@ -25,7 +28,9 @@ from ledger.model import (
     timestamp,
 )
 
-WRITES = ("create", "update", "patch", "delete", "deletecollection")
+GROUP = "audit.k8s.io"
+DELETIONS = ("delete", "deletecollection")
+WRITES = ("create", "update", "patch", *DELETIONS)
 STAGES = ("ResponseComplete", "Panic")
 SUBRESOURCES = {
     STATEFUL_SETS.plural: ("", "scale"),
@@ -40,6 +45,11 @@ OURS = "rollout-ledger/"
 """The prefix of our own annotations: the only ones whose values are kept."""
 
 EMPTY: tuple[Any, ...] = ("", None, [])
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+PARTIAL = "PartialObjectMetadata"
+"""What a client that wants no more gets as the answer."""
+
 Raw = Mapping[str, Any]
 
 
@@ -50,7 +60,10 @@ def action_of(raw_event: Any) -> dict[str, Any] | None:
     Raises ValueError for what is not an audit event.
     """
     try:
-        if raw_event["kind"] != "Event" or not str(raw_event["apiVersion"]).startswith("audit."):
+        # The items of a webhook's list carry neither kind nor apiVersion.
+        told = (raw_event.get("kind", "Event"), raw_event.get("apiVersion", GROUP))
+        is_event = told[0] == "Event" and str(told[1]).partition("/")[0] == GROUP
+        if not (is_event and raw_event["auditID"]):
             raise ValueError("not an audit event")
         ref = raw_event.get("objectRef") or {}
         kind = _kind(ref)
@@ -61,8 +74,21 @@ def action_of(raw_event: Any) -> dict[str, Any] | None:
         if not _is_ours(kind, raw_event, response):
             return None
         return _action(raw_event, kind, ref, response)
-    except (KeyError, TypeError, AttributeError) as wrong:
-        raise ValueError(f"not an audit event: {type(wrong).__name__} {wrong}") from None
+    except (KeyError, TypeError, AttributeError, OverflowError) as wrong:
+        # Not what it says: that may quote a body.
+        raise ValueError(f"not an audit event: {type(wrong).__name__}") from None
+
+
+def record_id(raw_event: Raw, key: bytes) -> str:
+    """The id of an event's record: the request's own and the stage, `<auditID>/<stage>`.
+
+    A client may choose the first (header Audit-ID; filters/audit_init.go keeps it as it is). What
+    is no UUID may be anything, a secret too, and goes in as its HMAC.
+    """
+    told, stage = str(raw_event["auditID"]), raw_event["stage"]
+    if not _UUID.fullmatch(told):
+        told = hmac.new(key, told.encode(), hashlib.sha256).hexdigest()[:32]
+    return f"{told}/{stage}"
 
 
 def _kind(ref: Raw) -> Kind | None:
@@ -79,16 +105,16 @@ def _is_ours(kind: Kind, raw_event: Raw, response: Raw) -> bool:
     """
     if kind.plural not in (PODS.plural, CONTROLLER_REVISIONS.plural):
         return True
-    if response.get("kind") == kind.name:
+    if response.get("kind") in (kind.name, PARTIAL):
         return is_kept(kind, response)
-    return raw_event["verb"] in ("delete", "deletecollection") or bool(
-        raw_event["objectRef"].get("subresource")
-    )
+    if response.get("items"):
+        return any(is_kept(kind, item) for item in response["items"])
+    return raw_event["verb"] in DELETIONS or bool(raw_event["objectRef"].get("subresource"))
 
 
 def _action(raw_event: Raw, kind: Kind, ref: Raw, response: Raw) -> dict[str, Any]:
     request = raw_event.get("requestObject")
-    asked = parse_qs(urlsplit(str(raw_event.get("requestURI", ""))).query)
+    asked = parse_qs(str(raw_event.get("requestURI", "")).partition("?")[2])
     impersonated = _mapping(raw_event.get("impersonatedUser"))
     status = _mapping(raw_event.get("responseStatus"))
     told = {
@@ -105,17 +131,18 @@ def _action(raw_event: Raw, kind: Kind, ref: Raw, response: Raw) -> dict[str, An
         "code": int(status.get("code", 0)),
         "received": _time(raw_event["requestReceivedTimestamp"]),
         "completed": _time(raw_event["stageTimestamp"]),
-        "dryRun": "dryRun" in asked or _is_dry(_mapping(request)),
+        "dryRun": "dryRun" in asked or _asks_for_dry_run(raw_event, ref, request),
         "manager": _manager(asked, str(raw_event.get("userAgent", ""))),
     }
-    told |= _object(ref, status, response) | _request(raw_event, ref, request)
+    told |= _object(kind, ref, status, response) | _request(raw_event, ref, request, asked)
     return {name: each for name, each in told.items() if each is not False and each not in EMPTY}
 
 
-def _object(ref: Raw, status: Raw, response: Raw) -> dict[str, Any]:
+def _object(kind: Kind, ref: Raw, status: Raw, response: Raw) -> dict[str, Any]:
     """The identity that the answer gives: what was written, or all that was deleted."""
-    is_list, is_status = "items" in response, response.get("kind") == "Status"
-    metadata = {} if is_list or is_status else _mapping(response.get("metadata"))
+    items = response.get("items")
+    shown = response if response.get("kind") in (kind.name, "Scale", PARTIAL) else {}
+    metadata = _mapping(shown.get("metadata"))
     details = _mapping(status.get("details")) or _mapping(response.get("details"))
     # A Scale leaves out how many replicas it has when it has none.
     scale = _mapping(response.get("spec")) if response.get("kind") == "Scale" else None
@@ -125,7 +152,7 @@ def _object(ref: Raw, status: Raw, response: Raw) -> dict[str, Any]:
         "version": _number(metadata.get("resourceVersion")),
         "generation": _number(metadata.get("generation")),
         "replicas": None if scale is None else _number(scale.get("replicas", 0)),
-        "deleted": [_identity(item) for item in response["items"]] if is_list else [],
+        "deleted": [_identity(item) for item in items or () if is_kept(kind, item)],
     }
 
 
@@ -134,11 +161,23 @@ def _identity(item: Raw) -> dict[str, Any]:
     return {"uid": str(metadata["uid"]), "version": _number(metadata.get("resourceVersion"))}
 
 
-def _request(raw_event: Raw, ref: Raw, request: Any) -> dict[str, Any]:
+def _asks_for_dry_run(raw_event: Raw, ref: Raw, request: Any) -> bool:
+    """Deletions may say so in their bodies; elsewhere nobody reads that."""
+    body = _mapping(request)
+    if ref.get("subresource") == "eviction":
+        body = _mapping(body.get("deleteOptions"))
+    elif raw_event["verb"] not in DELETIONS:
+        return False
+    return bool(body.get("dryRun"))
+
+
+def _request(
+    raw_event: Raw, ref: Raw, request: Any, asked: Mapping[str, list[str]]
+) -> dict[str, Any]:
     """Which fields the request was about, and what it required."""
     if request is None or ref.get("subresource") == "eviction":
         return {}
-    if raw_event["verb"] in ("delete", "deletecollection"):
+    if raw_event["verb"] in DELETIONS:
         return {"propagation": str(_mapping(request).get("propagationPolicy", ""))}
     body = _mapping(request)
     annotations = _mapping(_mapping(body.get("metadata")).get("annotations"))
@@ -147,15 +186,11 @@ def _request(raw_event: Raw, ref: Raw, request: Any) -> dict[str, Any]:
         "requestVersion": _number(ref.get("resourceVersion")),
     }
     if raw_event["verb"] == "patch":
-        # Only a server-side apply names the object's kind in its patch.
-        told["apply"] = bool(body.get("kind") and body.get("apiVersion"))
+        # A server-side apply names its manager and the object's kind; no other patch needs to.
+        is_named = bool(body.get("kind") and body.get("apiVersion"))
+        told["apply"] = is_named and bool(asked.get("fieldManager"))
         told["touched"], told["removed"], told["cut"] = touched_and_removed(request)
     return told
-
-
-def _is_dry(request: Raw) -> bool:
-    """A deletion says so in its body, an eviction in the deletion that it asks for."""
-    return bool(request.get("dryRun") or _mapping(request.get("deleteOptions")).get("dryRun"))
 
 
 def _manager(asked: Mapping[str, list[str]], agent: str) -> str:

@@ -12,7 +12,11 @@ from typing import Any
 LIMIT = 512
 """So many paths are kept of one request; `cut` says that there were more."""
 
-_UNTOLD = ("managedFields", "status")
+LIMIT_CHARACTERS = 1024
+"""Longer paths are left out: a request may be of megabytes, and each path repeats those above."""
+
+_UNTOLD = ("/status", "/metadata/managedFields")
+_DIRECTIVES = ("$patch", "$retainKeys")
 _ORDER = "$setElementOrder/"
 _PRIMITIVES = "$deleteFromPrimitiveList/"
 
@@ -20,16 +24,25 @@ _PRIMITIVES = "$deleteFromPrimitiveList/"
 def touched_and_removed(patch: Any) -> tuple[list[str], list[str], bool]:
     """The paths that a patch sets and those it takes away, and whether some were left out.
 
-    A list is a JSON patch (RFC 6902), anything else a merge, strategic merge or apply patch.
+    A list is a JSON patch (RFC 6902), a mapping a merge, strategic merge or apply patch; anything
+    else, and an empty mapping anywhere, names no field.
     """
-    found = _operations(patch) if isinstance(patch, list) else _walk(patch, "")
+    found = _operations(patch) if isinstance(patch, list) else _fields(patch, "")
     touched: set[str] = set()
     removed: set[str] = set()
+    was_cut = False
     for is_removal, path in found:
+        paths = removed if is_removal else touched
+        if path in paths:
+            continue
+        if len(path) > LIMIT_CHARACTERS:
+            was_cut = True
+            continue
         if len(touched) + len(removed) >= LIMIT:
-            return sorted(touched), sorted(removed), True
-        (removed if is_removal else touched).add(path)
-    return sorted(touched), sorted(removed), False
+            was_cut = True
+            break
+        paths.add(path)
+    return sorted(touched), sorted(removed), was_cut
 
 
 def covers(paths: Sequence[str], field: Sequence[str]) -> bool:
@@ -40,20 +53,25 @@ def covers(paths: Sequence[str], field: Sequence[str]) -> bool:
 
 def _operations(patch: list[Any]) -> Iterator[tuple[bool, str]]:
     for operation in patch:
-        if not isinstance(operation, dict):
+        if not isinstance(operation, dict) or operation.get("op") == "test":
             continue
-        for name in ("path", "from"):
-            if name not in operation or operation.get("op") == "test":
-                continue
-            parts = str(operation[name]).split("/")[1:]
-            path = "".join(f"/{'*' if p == '-' or p.isdecimal() else p}" for p in parts)
-            yield operation.get("op") == "remove" or name == "from", path
+        if "path" in operation:
+            yield operation.get("op") == "remove", _pointer(operation["path"])
+        if "from" in operation and operation.get("op") == "move":
+            yield True, _pointer(operation["from"])
+
+
+def _pointer(told: Any) -> str:
+    parts = str(told).split("/")[1:]
+    return "".join(f"/{'*' if part == '-' or part.isdecimal() else part}" for part in parts)
 
 
 def _walk(node: Any, path: str) -> Iterator[tuple[bool, str]]:
+    if path in _UNTOLD:
+        return
     if node is None:
         yield True, path
-    elif isinstance(node, dict) and node:
+    elif isinstance(node, dict):
         yield from _fields(node, path)
     elif isinstance(node, list) and any(isinstance(item, dict) for item in node):
         for item in node:
@@ -62,7 +80,9 @@ def _walk(node: Any, path: str) -> Iterator[tuple[bool, str]]:
         yield False, path
 
 
-def _fields(node: dict[str, Any], path: str) -> Iterator[tuple[bool, str]]:
+def _fields(node: Any, path: str) -> Iterator[tuple[bool, str]]:
+    if not isinstance(node, dict):
+        return
     if node.get("$patch") in ("delete", "replace") or "$retainKeys" in node:
         yield True, path
     if node.get("$patch") == "delete":
@@ -70,7 +90,7 @@ def _fields(node: dict[str, Any], path: str) -> Iterator[tuple[bool, str]]:
     for name, value in node.items():
         if name.startswith(_PRIMITIVES):
             yield True, f"{path}/{_escaped(name.removeprefix(_PRIMITIVES))}"
-        elif not name.startswith(("$patch", "$retainKeys", _ORDER)) and name not in _UNTOLD:
+        elif name not in _DIRECTIVES and not name.startswith(_ORDER):
             yield from _walk(value, f"{path}/{_escaped(name)}")
 
 

@@ -11,7 +11,7 @@ import click
 from ledger.cli.options import installation, scope_options
 from ledger.cli.output import reader_of
 from ledger.cli.record import own_rules_of
-from ledger.errors import UsageError
+from ledger.errors import LogUnusable, UsageError
 from ledger.reader import LedgerReader
 from ledger.settings import Settings
 from ledger.targets import Scope, find
@@ -104,6 +104,11 @@ def import_(settings: Settings, files: tuple[Path, ...], cluster_id: str) -> Non
 
     rules = own_rules_of(settings, None)
     counts = asyncio.run(import_files(settings, rules, files, cluster=cluster_id))
+    if set(counts) == {"unreadable"}:
+        raise LogUnusable(
+            f"no audit event among {counts['unreadable']} lines",
+            hint="give files that the API server has written: --audit-log-path, format json",
+        )
     click.echo(
         f"{counts['kept']} writes imported, {counts['dropped']} events are about other things, "
         f"{counts['unreadable']} could not be read"

@@ -13,7 +13,7 @@ import click
 from ledger.errors import ConfigurationInvalid, UsageError
 
 if TYPE_CHECKING:
-    from ledger.audit.webhook import WebhookSettings
+    from ledger.audit.credentials import WebhookSettings
 
 Command = Callable[..., Any]
 ROLES = ("ticket", "approver", "commit", "pipeline")
@@ -38,7 +38,7 @@ class AuditOptions:
 
     def audit_files(self) -> tuple[Path, ...]:
         """The files to follow."""
-        return tuple(Path(file).absolute() for file in self.files)
+        return tuple(dict.fromkeys(Path(file).absolute() for file in self.files))
 
     def annotation_keys(self) -> dict[str, str]:
         """Annotation keys by role. Raises UsageError for what is none."""
@@ -52,11 +52,17 @@ class AuditOptions:
         return keys
 
     def webhook_settings(self) -> WebhookSettings | None:
-        """Where to take events from the API server. Raises ConfigurationInvalid without TLS."""
-        from ledger.audit.webhook import WebhookSettings
+        """Where to take events from the API server. Raises ConfigurationInvalid without TLS,
+        UsageError for what would have no effect.
+        """
+        from ledger.audit.credentials import WebhookSettings
 
         path = {name: Path(value) if value else None for name, value in self.webhook.items()}
         if not self.webhook["webhook"]:
+            if any(self.webhook.values()):
+                raise UsageError(
+                    "the audit webhook has no address", hint="give --audit-webhook HOST:PORT"
+                )
             return None
         certificate, key = path["webhook-cert"], path["webhook-key"]
         if certificate is None or key is None:
