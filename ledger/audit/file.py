@@ -12,7 +12,6 @@ import errno
 import hashlib
 import io
 import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +22,15 @@ LINE_BYTES = 8 * 1024 * 1024
 """A longer line is passed over."""
 
 PRINT_BYTES = 512
-"""Each event has an id of its own within so many bytes, so equal ones are the same bytes."""
+"""An event begins with an id of its own and ends with its time: files whose first so many bytes are
+the same, and those before a place too, are the same up to there.
+"""
+
+HOLE_BYTES = 4096
+"""A hole ends at a block: so much of it may be before the first byte that was written."""
+
+TRIES = 20
+"""So often a file is looked for that is renamed while it is opened; then again at the next read."""
 
 Lines = list[tuple[bytes, "Place"]]
 
@@ -59,7 +66,10 @@ class AuditFile:
     _file: int | None = None
     _tail: bytes = b""
     _head: bytes = b""
-    _done: set[tuple[int, int]] = field(default_factory=set)
+    _first: bytes = b""
+    _is_begun: bool = False
+    _previous: Place | None = None
+    _unreachable: set[int] = field(default_factory=set)
 
     def close(self) -> None:
         """Free the file; reading goes on where it was."""
@@ -86,43 +96,67 @@ class AuditFile:
         if self._file is None and not self._open():
             return []
         lines = self._lines()
-        if not lines and (following := self._following()):
+        if lines or not self._is_rotated():
+            return lines
+        first = _beginning_of(self.path)
+        following = self._following()
+        if following and (first or not following.is_current):
             # Whoever writes has gone over to another file: nothing more comes to this one.
-            lines = self._lines() or self._rest(following)
-            if not lines and self._go_over(following):
-                lines = self._lines()
+            place, lines = self.place, self._lines()
+            # Should it have been cut meanwhile, its copy has another successor.
+            if not lines and self.place == place:
+                lines = self._rest() or self._go_over(following, first)
         return lines
 
     def _open(self) -> bool:
         """Open the file that goes on at the place; False while there is none."""
-        found = siblings(self.path)
+        if self.path.exists() and not self.path.is_file():
+            raise OSError(errno.EINVAL, "not a regular file")
+        for _ in range(TRIES):
+            try:
+                # Looked at before the others are: should it be copied and cut meanwhile, it is
+                # another.
+                first = _beginning_of(self.path)
+                return self._open_one_of(siblings(self.path), first)
+            except _MovedError:
+                continue
+        return False
+
+    def _open_one_of(self, found: list[Sibling], first: bytes) -> bool:
         place = self.place
         if place is not None and place.offset:
-            found.sort(key=lambda each: (each.inode != place.inode, -each.written_ns))
-            if any(self._open_at(each, place) for each in found):
+            likely = sorted(found, key=lambda each: each.inode != place.inode)
+            if any(self._open_at(each, place) for each in likely):
                 return True
             if not found:
                 return False
             self.lost += 1
-        # What is read twice is absorbed; what is left out is gone.
-        found.sort(key=_by_age)
-        if not found and self.path.exists():
-            raise OSError(errno.EINVAL, "not a regular file")
-        return any(self._open_at(each, Place()) for each in found)
+            self.place = None
+        # An empty one may be copied and cut before it is looked at again. What is read twice is
+        # absorbed; what is left out is gone.
+        begun = [each for each in found if each.size and (first or not each.is_current)]
+        return any(self._open_at(each, Place(), first) for each in begun)
 
-    def _open_at(self, sibling: Sibling, place: Place) -> bool:
-        """Open a file at a place of it. Raises OSError when the file itself may not be read; its
-        rotated ones may be out of reach."""
+    def _open_at(self, sibling: Sibling, place: Place, first: bytes = b"") -> bool:
+        """Open a file at a place, if it is a place of this file; `first` is how the current one
+        began when it was looked at.
+
+        Raises OSError when the file itself may not be read (its rotated ones may be out of reach),
+        and _MovedError when it is no longer what was found.
+        """
         try:
             file = os.open(sibling.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
-            return False
+            raise _MovedError from None
         except PermissionError:
             if sibling.is_current:
                 raise
             return False
         status = os.fstat(file)
-        offset = _matching(file, status.st_size, place) if stat.S_ISREG(status.st_mode) else None
+        if status.st_ino != sibling.inode or status.st_size < sibling.size:
+            os.close(file)
+            raise _MovedError
+        offset = _matching(file, status.st_size, place)
         if offset is None:
             os.close(file)
             return False
@@ -130,48 +164,61 @@ class AuditFile:
         self._file = file
         self._tail = _before(file, offset)
         self._head = os.pread(file, min(offset, PRINT_BYTES), 0)
+        self._first = (first if sibling.is_current else b"") or _beginning(file)
+        self._is_begun = offset > 0
         self._move(status.st_ino, offset)
         return True
+
+    def _is_rotated(self) -> bool:
+        """Whether the file that is read is no longer the one that is written to."""
+        try:
+            return self.place is not None and self.path.stat().st_ino != self.place.inode
+        except FileNotFoundError:
+            return False
 
     def _following(self) -> Sibling | None:
         """The file that was begun after this one, once something is in it."""
         if self._file is None or self.place is None:
             return None
-        inode, ended_ns = self.place.inode, os.fstat(self._file).st_mtime_ns
-        found = siblings(self.path)
-        if not (found and found[0].is_current and found[0].inode != inode):
-            return None
-        later = [
-            each
-            for each in found
-            if each.inode != inode
-            and each.size
-            and each.key not in self._done
-            and (each.is_current or each.written_ns >= ended_ns)
-        ]
-        return min(later, key=_by_age, default=None)
+        inode, found = self.place.inode, siblings(self.path)
+        inodes = [each.inode for each in found]
+        if inode in inodes:
+            later = found[inodes.index(inode) + 1 :]
+        else:
+            ended_ns = os.fstat(self._file).st_mtime_ns
+            later = [each for each in found if each.is_current or each.written_ns >= ended_ns]
+        reachable = (each for each in later if each.size and each.inode not in self._unreachable)
+        return next(reachable, None)
 
-    def _go_over(self, following: Sibling) -> bool:
-        if self._file is not None:
-            status = os.fstat(self._file)
-            self._done.add((status.st_ino, status.st_mtime_ns))
-        if self._open_at(following, Place()):
-            return True
-        # Gone meanwhile, or out of reach for good: the one after it must do.
-        self._done.add(following.key)
+    def _go_over(self, following: Sibling, first: bytes) -> Lines:
+        previous = self.place
+        try:
+            if self._open_at(following, Place(), first):
+                self._previous = previous
+                return self._lines()
+        except _MovedError:
+            if any(each.inode == following.inode for each in siblings(self.path)):
+                return []
+        # Gone, or out of reach for good: the one after it must do.
+        self._unreachable.add(following.inode)
         self.lost += 1
-        return False
+        return []
 
     def _lines(self) -> Lines:
-        data = self._data()
-        if data is None:
-            # Cut, and a copy made of it before: that goes on at the place.
-            self.close()
-            data = self._data() if self._open() else None
-        end = data.rfind(b"\n") + 1 if data else 0
-        if data and not end and len(data) >= LINE_BYTES:
-            self._pass_over(len(data))
-        return self._split(data[:end]) if data and end else []
+        while True:
+            data = self._data()
+            if data is None:
+                # Cut, and a copy made of it before: that goes on at the place.
+                self.close()
+                if not self._is_begun:
+                    self.place = self._previous
+                data = self._data() if self._open() else None
+            if not data:
+                return []
+            if end := data.rfind(b"\n") + 1:
+                return self._split(data[:end])
+            if len(data) < LINE_BYTES or not self._passed_over(len(data)):
+                return []
 
     def _data(self) -> bytes | None:
         """The bytes behind the place, up to a line's end at least; None when the file is no longer
@@ -188,7 +235,8 @@ class AuditFile:
             # Afterwards: what is read while a file is cut may be of another place.
             known = self._tail + data[:PRINT_BYTES]
             start = self.place.offset - len(self._tail)
-            if os.pread(self._file, len(known), start) != known:
+            is_same = _beginning(self._file).startswith(self._first)
+            if not is_same or os.pread(self._file, len(known), start) != known:
                 return None
             if not data.startswith(b"\0"):
                 return data
@@ -197,6 +245,7 @@ class AuditFile:
             self._advance(data[: len(data) - len(written)])
 
     def _split(self, data: bytes) -> Lines:
+        self._is_begun = True
         lines: Lines = []
         for line in io.BytesIO(data):
             place = self._advance(line)
@@ -216,10 +265,10 @@ class AuditFile:
         self.place = Place(inode, offset, _digest(self._tail), _digest(self._head))
         return self.place
 
-    def _pass_over(self, length: int) -> None:
+    def _passed_over(self, length: int) -> bool:
         """Leave out a line that is too long, once it has an end."""
         if self._file is None or self.place is None:
-            return
+            return False
         offset = self.place.offset + length
         while chunk := os.pread(self._file, CHUNK_BYTES, offset):
             end = chunk.find(b"\n") + 1
@@ -229,12 +278,11 @@ class AuditFile:
                 self._tail = _before(self._file, offset)
                 self._head = os.pread(self._file, PRINT_BYTES, 0)
                 self._move(self.place.inode, offset)
-                return
+                return True
+        return False
 
-    def _rest(self, following: Sibling) -> Lines:
+    def _rest(self) -> Lines:
         """A file that nobody writes to any more may end without a newline."""
-        if self.place is None or self.place.inode == following.inode:
-            return []
         data = self._data()
         if data and len(data) >= LINE_BYTES:
             self.too_long += 1
@@ -242,18 +290,42 @@ class AuditFile:
         return self._split(data) if data else []
 
 
-def _by_age(sibling: Sibling) -> tuple[bool, int]:
-    return sibling.is_current, sibling.written_ns
+class _MovedError(Exception):
+    """A file is no longer the one that was found there a moment ago."""
 
 
 def _matching(file: int, size: int, place: Place) -> int | None:
     """Where to go on in a file, if it is the place's or a copy of it; None if it is another."""
-    if size >= place.offset:
-        is_same = not place.offset or _digest(_before(file, place.offset)) == place.digest
-        return place.offset if is_same else None
-    # A copy that was made before its last lines came: those were read before it was cut.
-    is_copy = size >= PRINT_BYTES and _digest(os.pread(file, PRINT_BYTES, 0)) == place.head
-    return size if is_copy else None
+    if not place.offset:
+        return 0
+    first = os.pread(file, min(place.offset, PRINT_BYTES), 0)
+    if _digest(first) != place.head:
+        return None
+    if size < place.offset:
+        # A copy that was made before its last lines came: those were read before it was cut.
+        return size if first.strip(b"\0") else None
+    return place.offset if _digest(_before(file, place.offset)) == place.digest else None
+
+
+def _beginning_of(path: Path) -> bytes:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return b""
+    try:
+        return _beginning(file)
+    finally:
+        os.close(file)
+
+
+def _beginning(file: int) -> bytes:
+    """The first bytes that were written, behind a hole if there is one."""
+    try:
+        start = os.lseek(file, 0, os.SEEK_DATA)
+    except OSError:
+        # Nothing at all, or nothing but a hole.
+        return b""
+    return os.pread(file, HOLE_BYTES + PRINT_BYTES, start).lstrip(b"\0")[:PRINT_BYTES]
 
 
 def _before(file: int, offset: int) -> bytes:

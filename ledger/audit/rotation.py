@@ -13,6 +13,14 @@ _ROTATED = re.compile(r"[-._]\d[\dTZ:.+_-]*|\.(old|bak)")
 does, `audit-2026-11-24T10-00-00.000.log` (lumberjack). Compressed ones are for `import`.
 """
 
+_NUMBERED = re.compile(r"\.\d{1,4}")
+_DATED = re.compile(r"[-.]\d{4}[\dTZ:.+_-]*")
+
+LOOKS = 20
+"""A file that is renamed while the folder is looked through can be missed; two looks agree that
+none was.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Sibling:
@@ -24,21 +32,41 @@ class Sibling:
     size: int
     written_ns: int
 
-    @property
-    def key(self) -> tuple[int, int]:
-        """Tells it from others, also from one that has taken its inode over."""
-        return self.inode, self.written_ns
-
 
 def siblings(path: Path) -> list[Sibling]:
-    """The file at the path, if there is one, and then its rotated ones, in no order."""
-    found = [
-        each
+    """The rotated files, the oldest first, and the file at the path, if there is one, last."""
+    found = _looked(path)
+    for _ in range(LOOKS):
+        again = _looked(path)
+        if [(each.path, each.inode) for each in again] == [(e.path, e.inode) for e in found]:
+            return again
+        found = again
+    return found
+
+
+def _looked(path: Path) -> list[Sibling]:
+    # The current one first: what it is moved away as meanwhile is another name for it.
+    current = _sibling(path, is_current=True)
+    added = {
+        each: _added(each.name, path)
         for each in path.parent.glob(f"{escape(path.stem)}*")
-        if each != path and _ROTATED.fullmatch(_added(each.name, path))
-    ]
-    known = (_sibling(each, is_current=each == path) for each in (path, *found))
-    return [each for each in known if each is not None]
+        if each != path
+    }
+    rotated = {each: rest for each, rest in added.items() if _ROTATED.fullmatch(rest)}
+    found = [each for path in rotated if (each := _sibling(path, is_current=False))]
+    return _ordered(found, rotated) + ([current] if current else [])
+
+
+def _ordered(found: list[Sibling], added: dict[Path, str]) -> list[Sibling]:
+    """By their names, where all are numbered (`.2` is older than `.1`) or all dated; clocks of file
+    systems are coarse. Otherwise by when they were written.
+    """
+    rests = [added[each.path] for each in found]
+    if all(_NUMBERED.fullmatch(rest) for rest in rests):
+        return sorted(found, key=lambda each: -int(added[each.path].removeprefix(".")))
+    if all(_DATED.fullmatch(rest) for rest in rests):
+        return sorted(found, key=lambda each: added[each.path])
+    return sorted(found, key=lambda each: (each.written_ns, each.path.name))
 
 
 def _added(name: str, path: Path) -> str:
