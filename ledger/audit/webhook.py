@@ -44,6 +44,8 @@ IDLE_SECONDS = 180.0
 LINGER_SECONDS = 2.0
 """So long a client that was refused may go on sending, to get as far as reading the answer."""
 
+ENDING_SECONDS = 0.1
+
 Headers = Mapping[str, str]
 NO_HEADERS: Headers = {}
 LATER: Headers = {"Retry-After": str(RETRY_SECONDS)}
@@ -111,7 +113,8 @@ class AuditWebhook:
         try:
             await receiving.connections.accept()
         finally:
-            await server.shutdown(LINGER_SECONDS)
+            # Who still waits for an answer sends it again.
+            await server.shutdown(ENDING_SECONDS)
 
 
 @dataclass(slots=True)
