@@ -11,11 +11,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 FILLING = "x" * 600
+PAUSE_SECONDS = 0.02
+"""After a rotation: names and times of files tell nothing of what comes within a millisecond."""
 
 
 def line(number: int) -> bytes:
@@ -83,6 +86,7 @@ def main(path: str, how: str, lines: str, every: str) -> None:
             log.rename()
         else:
             log.copy()
+        time.sleep(PAUSE_SECONDS)
     log.write(1)
     log.close()
 
