@@ -49,6 +49,7 @@ def demo(settings: Settings, host: str, port: int, *, no_web: bool) -> None:
         run([*arguments, "--data", str(place.data)])
         click.echo()
     click.echo(f"Ask it yourself:  export ROLLOUT_LEDGER_DATA={place.data}")
+    click.echo("For an auditor:   rollout-ledger report changes --out evidence")
     if not no_web:
         from ledger.web import serve
 
@@ -61,6 +62,10 @@ STORY = (
     (
         "Why it stood still at 12:59:06, and what healed it",
         ["status", "sts/web", "-n", "shop", "--as-of", "2026-11-23T12:59:06Z"],
+    ),
+    (
+        "Who undid it, and what proves that",
+        ["show", "sts/web", "-n", "shop", "--revision", "7"],
     ),
     ("How long each pod then took", ["rollouts", "shop/web/7"]),
     ("What the last change did", ["diff", "sts/web", "-n", "shop"]),
