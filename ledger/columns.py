@@ -64,7 +64,6 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "actor",
         "change_cause",
         "ticket",
-        "restorable_why",
         "observed_at",
     ),
     "image_history": (
