@@ -34,6 +34,8 @@
 --   ticket_source: undo, annotation, or note: added later
 --   approver: as claimed
 --   approver_source: annotation, or note: added later
+--   commit_id: the commit, as claimed by an annotation
+--   pipeline: the pipeline, as claimed by an annotation
 --   reason: the reason given with our undo
 --   change_cause: the cause that belongs to it
 --   notes: what was added later, with who said it and when
@@ -83,6 +85,30 @@ select
   timeline.ticket_source,
   timeline.approver,
   timeline.approver_source,
+  (
+    select statements.said
+    from objects
+    join statements
+      on statements.object_id = objects.id
+      and statements.generation = timeline.generation
+      and statements.role = 'commit'
+    where objects.uid = timeline.workload_uid
+      and timeline.what not in ('platform', 'adopted')
+    order by statements.position
+    limit 1
+  ) as commit_id,
+  (
+    select statements.said
+    from objects
+    join statements
+      on statements.object_id = objects.id
+      and statements.generation = timeline.generation
+      and statements.role = 'pipeline'
+    where objects.uid = timeline.workload_uid
+      and timeline.what not in ('platform', 'adopted')
+    order by statements.position
+    limit 1
+  ) as pipeline,
   timeline.reason,
   timeline.change_cause,
   (

@@ -26,6 +26,12 @@ from tests.test_generations import state
 
 UID = "11111111-1111-1111-1111-111111111111"
 TICKET, APPROVER = "example.com/change-id", "example.com/approved-by"
+KEYS = {
+    "ticket": TICKET,
+    "approver": APPROVER,
+    "commit": "example.com/commit",
+    "pipeline": "example.com/run",
+}
 UNDO = "rollout-ledger/undo"
 BEGIN = datetime(2026, 11, 26, 10, tzinfo=UTC)
 
@@ -39,7 +45,7 @@ class Story:
             "c-1",
             "feed0001",
             Redactor("secrets", KEY_ID, KEY),
-            annotation_keys={"ticket": TICKET, "approver": APPROVER},
+            annotation_keys=KEYS,
         )
     )
     values: list[bytes] = field(default_factory=list)
@@ -47,7 +53,7 @@ class Story:
     def state(self, generation: int, **annotations: str) -> None:
         """The next state."""
         number = len(self.values) + 1
-        names = {"ticket": TICKET, "approver": APPROVER, "undo": UNDO}
+        names = KEYS | {"undo": UNDO}
         container = {"name": "app", "image": f"nginx:1.{generation}"}
         raw = {
             "apiVersion": "apps/v1",
@@ -62,7 +68,7 @@ class Story:
                 "annotations": {names[role]: value for role, value in annotations.items()},
             },
             "spec": {
-                "replicas": 1,
+                "replicas": generation,
                 "selector": {"matchLabels": {"app": "web"}},
                 "template": {
                     "metadata": {"labels": {"app": "web"}},

@@ -27,6 +27,7 @@ from ledger.report.rows import FIELDS
 from ledger.settings import Settings
 from tests.recorded import Values, folded, values_of
 from tests.stories import Story
+from tests.test_attribution_fold import Story as States
 
 STREAMS = Path(__file__).parent / "streams"
 RECORDINGS = ("demo", "rollouts", "tutorial", "volumes")
@@ -132,6 +133,24 @@ def test_the_fields_that_assessors_ask_for_are_there(ledgers: dict[str, Path]) -
     sidecar = rows["web", 8]
     assert sidecar["privileged_change"] == "image"
     assert "containers[linkerd-proxy]" in sidecar["fields_changed"]
+
+
+def test_commit_and_pipeline_are_those_of_the_very_write(tmp_path: Path) -> None:
+    told = States()
+    told.state(1)
+    told.state(2, commit="5f3c0de", pipeline="https://ci.example.com/41", ticket="CHG-2")
+    told.state(3, commit="5f3c0de", pipeline="https://ci.example.com/42", approver="dave")
+    told.state(4, commit="5f3c0de", pipeline="https://ci.example.com/42")
+    report = reported(folded(told.values, tmp_path / "ledger.db"))
+    names = ("generation", "commit_id", "pipeline", "ticket", "approver")
+    assert [tuple(row[name] for name in names) for row in report.rows] == [
+        (2, "5f3c0de", "https://ci.example.com/41", "CHG-2", None),
+        (3, None, "https://ci.example.com/42", None, "dave"),
+        (4, None, None, None, None),
+    ]
+    page = files_of(report)["report.html"].content.decode()
+    assert "commit 5f3c0de" in page
+    assert "https://ci.example.com/42" in page
 
 
 def test_an_evidence_url_is_a_page_of_the_ledger(ledgers: dict[str, Path]) -> None:

@@ -187,7 +187,8 @@ def _rich_table(
     for row in rows:
         table.add_row(*(Text(render.escape(cell), style=_cell_style(cell)) for cell in row))
     # Where even a narrow last column has no room the terminal breaks the lines: nothing is lost.
-    width = max(screen.width, sum(widths[:-1]) + min(widths[-1], NARROWEST))
+    has_room = sum(widths[:-1]) + min(widths[-1], NARROWEST) <= screen.width
+    width = screen.width if has_room else sum(widths)
     Console(width=width, force_terminal=True, highlight=False).print(table)
 
 
