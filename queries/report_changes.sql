@@ -147,11 +147,11 @@ select
     (
       julianday(
         (
-          select min(undoing.observed_at)
+          select min(+undoing.observed_at)
           from revisions as undoing
           where undoing.workload_uid = timeline.workload_uid
             and undoing.number = rollouts.undone_by
-            and undoing.observed_at >= timeline.at
+            and +undoing.observed_at >= timeline.at
         )
       ) - julianday(timeline.at)
     ) * 86400,

@@ -25,9 +25,11 @@ from ledger.report.bundle import NAMES, files_of
 from ledger.report.collect import Period, Report, collect
 from ledger.report.rows import FIELDS
 from ledger.settings import Settings
+from ledger.sql import load
 from tests.recorded import Values, folded, values_of
 from tests.stories import Story
 from tests.test_attribution_fold import Story as States
+from tests.web_ledger import at, opened, written
 
 STREAMS = Path(__file__).parent / "streams"
 RECORDINGS = ("demo", "rollouts", "tutorial", "volumes")
@@ -151,6 +153,29 @@ def test_commit_and_pipeline_are_those_of_the_very_write(tmp_path: Path) -> None
     page = files_of(report)["report.html"].content.decode()
     assert "commit 5f3c0de" in page
     assert "https://ci.example.com/42" in page
+
+
+def test_a_change_costs_the_same_however_many_its_workload_has_had(tmp_path: Path) -> None:
+    def steps(count: int) -> int:
+        """How many hundred steps SQLite takes to tell of a workload's changes."""
+        revisions = [
+            {"number": each, "generation": each, "template_id": 1, "observed_at": at(each % 60)}
+            for each in range(1, count + 1)
+        ]
+        path, taken = written(tmp_path / f"{count}.db", revisions), 0
+
+        def count_one() -> int:
+            nonlocal taken
+            taken += 1
+            return 0
+
+        with opened(path) as connection:
+            connection.set_progress_handler(count_one, 100)
+            asked = dict.fromkeys(load("report_changes").parameters, "")
+            assert len(connection.execute(load("report_changes").sql, asked).fetchall()) == count
+        return taken
+
+    assert steps(800) < 5 * steps(200)
 
 
 def test_an_evidence_url_is_a_page_of_the_ledger(ledgers: dict[str, Path]) -> None:
