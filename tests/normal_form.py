@@ -68,7 +68,7 @@ QUESTIONS = {
     "actions": """
         select audit_id, stage, verb, kind, subresource, namespace, name, uid, resource_version,
                generation, code, user, impersonated, manager, dry_run, replicas, touched, removed
-        from actions order by audit_id, stage""",
+        from actions order by audit_id, stage, received_at, user""",
     "attributions": """
         select objects.uid, what, attributions.generation, source, actor,
                attributions.impersonated, basis, best, audit_id

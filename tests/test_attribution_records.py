@@ -17,6 +17,7 @@ from tests.faults import row
 from tests.invariants import examine
 from tests.lab.recording import STREAMS
 from tests.normal_form import normal_form
+from tests.real import answer
 from tests.recorded import folded, values_of
 
 WRITERS = STREAMS / "writers.jsonl.zst"
@@ -95,6 +96,30 @@ def test_a03_audit_records_in_any_order_give_the_same_authors(
     for table in ("actions", "attributions", "statements", "revisions", "rollouts"):
         assert mixed_up[table] == expected[table], table
     examine(mixed, path)
+
+
+def reusing(value: bytes, audit_id: str) -> bytes:
+    """The record that the same request leaves when its client sends this Audit-ID."""
+    envelope = from_bytes(value)
+    envelope["id"] = f"{audit_id}/{envelope['data']['stage']}"
+    return to_bytes(envelope)
+
+
+@pytest.mark.parametrize("batch", [1, 100, 5000])
+def test_an_audit_id_that_is_used_again_hides_nobodys_request(
+    ordered: Path, tmp_path: Path, batch: int
+) -> None:
+    # All of them at once: whoever chooses an id that is in use is one among these.
+    everybody = "00000000-0000-0000-0000-000000000000"
+    values = [reusing(v, everybody) if is_audit(v) else v for v in values_of(WRITERS)]
+    twice = displaced(values + [v for v in values if is_audit(v)], random.Random(batch), by=1000)
+    path = folded(twice, tmp_path / "l.db", batch=batch)
+    assert authors(path) == authors(ordered)
+    [(requests,)] = answer(ordered, "select count(*) from actions")
+    assert answer(path, "select count(*), count(distinct audit_id) from actions") == [(requests, 1)]
+    questions = "select received_at, user, verb, name, code, touched from actions order by 1, 2, 3"
+    assert answer(path, questions) == answer(ordered, questions)
+    examine(twice, path)
 
 
 @row("A1", how="audit records dropped one by one and in batches, or cut to Metadata", part="real")

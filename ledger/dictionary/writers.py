@@ -10,7 +10,8 @@ WRITERS: dict[str, Entry] = {
         " value of any body is kept.",
         {
             "position": "the record",
-            "audit_id": "the API server's id of the request",
+            "audit_id": "the API server's id of the request; a client may choose it, also one that"
+            " is in use",
             "stage": "ResponseComplete, or Panic",
             "level": "how much the audit policy let be logged",
             "verb": "create, update, patch, delete or deletecollection",

@@ -39,7 +39,11 @@ def m012_attribution(db: Database) -> None:
             removed text not null,
             imported text not null
         ) strict""")
-    db.execute("create unique index actions_audit_id on actions (audit_id, stage)")
+    # A client may send an audit id of its own, and one that is in use: the time and the user, which
+    # the API server knows itself, tell its request from the other.
+    db.execute("""
+        create unique index actions_audit_id
+        on actions (audit_id, stage, received_at, user)""")
     db.execute("create index actions_uid on actions (uid, resource_version)")
     db.execute("create index actions_name on actions (kind, namespace, name, received_at)")
     db.execute("create index actions_user on actions (user, received_at)")

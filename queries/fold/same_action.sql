@@ -2,3 +2,5 @@ select *
 from actions
 where audit_id = :audit_id
   and stage = :stage
+  and received_at = :received_at
+  and user = :user

@@ -273,7 +273,7 @@ from (
     on gap_stories.id = gaps.id
   union all
   select
-    'audit/' || asked.audit_id,
+    'audit/' || asked.audit_id || '/' || asked.received_at,
     asked.received_at,
     asked.namespace,
     asked.name,
