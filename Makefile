@@ -33,8 +33,9 @@ lint: $(BIN)/.installed  ## ruff, mypy --strict, import-linter, the sizes of sty
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(BIN)/.installed  ## Events per second: the naive pipeline and ours, in one run
+bench: $(BIN)/.installed  ## Events per second: the naive pipeline and ours, in one run; and the audit webhook for a minute
 	@$(BIN)/python -m tests.bench.throughput $(ARGS)
+	@$(BIN)/python -m tests.bench.webhook
 
 acceptance: $(BIN)/.installed  ## The long random scenario against kubectl, three seeds of 200 steps
 	@$(BIN)/python -m tests.lab.build all
