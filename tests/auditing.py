@@ -39,6 +39,7 @@ class Audited:
     session: aiohttp.ClientSession
     webhook: str
     health: str
+    tls: ssl.SSLContext
 
     @property
     def settings(self) -> Settings:
@@ -124,7 +125,7 @@ async def audited(folder: Path) -> AsyncIterator[Audited]:
     try:
         async with aiohttp.ClientSession(connector=connector) as session:
             places = f"https://127.0.0.1:{hook}/", f"http://127.0.0.1:{health}"
-            running = Audited(folder, process, session, *places)
+            running = Audited(folder, process, session, *places, tls)
             await _ready(running)
             yield running
     finally:
