@@ -20,7 +20,7 @@ from ledger.errors import Forbidden, LedgerError
 from ledger.health import Shown, showing
 from ledger.keys import KeyRing, check_key
 from ledger.log import Log, open_log
-from ledger.model import KINDS, Position, utc_now
+from ledger.model import CONTROLLER_REVISIONS, KINDS, STATEFUL_SETS, Position, utc_now
 from ledger.observe import Observer, Stream
 from ledger.own_rules import OwnRules
 from ledger.reader import LocalReader
@@ -143,12 +143,20 @@ async def _record(settings: Settings, target: Target, stop: asyncio.Event, besid
             sources = [*beside.hooks, *tails]
             watcher = Watcher(cluster, log, observer, streams, resume.cursors, sources)
             watcher.outbox.watchdog = beside.watchdog
+            if keeping is not None and resume.sealing_key != keeping.sealer.key_id:
+                _tell_again(watcher)
             _show(watcher, settings, beside.shown)
             await watcher.run(stop)
         finally:
             await log.close()
     finally:
         await cluster.close()
+
+
+def _tell_again(watcher: Watcher) -> None:
+    """What was told before originals were sealed to these recipients may soon be pruned."""
+    for stream in watcher.observers:
+        stream.wants_list = stream.stream.kind in (STATEFUL_SETS, CONTROLLER_REVISIONS)
 
 
 async def sealed_before(log: Log, path: Path) -> list[str]:

@@ -44,6 +44,9 @@ class Resume:
     sealed: frozenset[str] = frozenset()
     """Ids of the sealed originals in the stretch of the log that was read."""
 
+    sealing_key: str = ""
+    """Whom the last watcher sealed to; empty when it did not."""
+
 
 async def read_resume(log: Log, streams: Sequence[Stream], *, cluster: str) -> Resume:
     """Read as much of the log's end as it takes to know where every stream stands.
@@ -110,6 +113,10 @@ class _Redaction(msgspec.Struct):
     policy: str
 
 
+class _Sealing(msgspec.Struct):
+    key: str
+
+
 class _Mark(msgspec.Struct):
     kind: str = ""
     scope: str = ""
@@ -145,6 +152,7 @@ class _Coverage(_Mark):
     mark: str = ""
     filter: int = 0
     redaction: _Redaction | None = None
+    sealing: _Sealing | None = None
     streams: list[_Mark] | None = None
     audit: list[_Audit] | None = None
 
@@ -240,6 +248,7 @@ class _Tail:
             self.epoch,
             self.audit,
             frozenset(self.sealed),
+            self.newest.sealing.key if self.newest and self.newest.sealing else "",
         )
 
     def _take_foreign(self, document: _Attributes) -> None:

@@ -42,7 +42,9 @@ LISTS_BEHIND = 2
 
 @dataclass(slots=True)
 class StreamObserver:
-    """One stream as one watcher process sees it. `connected` is the watch loop's to set."""
+    """One stream as one watcher process sees it. `connected` is the watch loop's to set;
+    `wants_list` asks for a list beside the watch.
+    """
 
     stream: Stream
     observer: Observer
@@ -50,6 +52,7 @@ class StreamObserver:
     gaps: list[OpenGap] = field(default_factory=list)
     connected: bool = False
     is_doubtful: bool = False
+    wants_list: bool = False
     continue_token: str = ""
     unreadable: int = 0
     restarts: Counter[str] = field(default_factory=Counter)
@@ -263,7 +266,7 @@ class StreamObserver:
     def _end(self, listing: Listing, at: datetime) -> Iterator[Envelope]:
         yield listing.end(at=at)
         self._known, self._heard_at = listing.versions, listing.began_at
-        self._lists, self._contradicted = self._lists + 1, 0
+        self._lists, self._contradicted, self.wants_list = self._lists + 1, 0, False
         if not listing.after:
             self.cursor = self._reached = listing.version
         self._forget_listing()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.line import Line
 
 ROLLOUTS = 12
 RESTARTED_AFTER = 5
+PATIENCE_SECONDS = 60.0
 WEB = Workload("web", "nginx:1.24", replicas=1, claims=0, history_limit=2)
 OPENED = """
 select distinct revisions.name, restorable_why, template, sealed.position
@@ -54,21 +56,26 @@ def test_each_of_many_rollouts_can_be_opened_when_kubernetes_has_forgotten_it(
     given: dict[str, Mapping[str, Any]] = {}
     line = Line(data, control_plane.kubeconfig(WATCHER), namespace)
     recipient = line.run("keys", "identity", "--out", str(identity)).strip()
-    line.watching = ("--seal-to", recipient)
     with line:
-        for number in range(ROLLOUTS):
+        applied(driver, edition(0))
+        driver.settled()
+        given |= templates(driver)
+        assert opened_later(line) == []
+        # What was recorded before anybody sealed is sealed as soon as somebody does.
+        line.watching = ("--seal-to", recipient)
+        restarted(line)
+        wait_until(lambda: len(opened_later(line)) == 1)
+        for number in range(1, ROLLOUTS):
             applied(driver, edition(number))
             driver.settled()
             given |= templates(driver)
             if number == RESTARTED_AFTER:
-                line.stop("watch")
-                line.start("watch")
+                restarted(line)
         driver.run("delete", "sts/web")
         driver.settled()
         line.wait_for(driver.live_versions(), seconds=30)
     assert len(given) == ROLLOUTS
-    with closing(sqlite3.connect(f"{line.ledger.as_uri()}?mode=ro", uri=True)) as ledger:
-        rows = ledger.execute(OPENED).fetchall()
+    rows = opened_later(line)
     # A watcher that started again has not sealed anew what was sealed.
     assert sorted(name for name, *_ in rows) == sorted(given)
     assert {why for _, why, *_ in rows} == {"sealed"}
@@ -81,6 +88,26 @@ def test_each_of_many_rollouts_can_be_opened_when_kubernetes_has_forgotten_it(
     assert "CANARY" in str(given)
     files = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
     assert [str(path) for path, content in files.items() if b"CANARY" in content] == []
+
+
+def restarted(line: Line) -> None:
+    """End the watcher in order, and start another."""
+    assert line.stop("watch") == 0
+    line.start("watch")
+
+
+def opened_later(line: Line) -> list[tuple[Any, ...]]:
+    """The revisions in the ledger of which there is a sealed original."""
+    with closing(sqlite3.connect(f"{line.ledger.as_uri()}?mode=ro", uri=True)) as ledger:
+        return ledger.execute(OPENED).fetchall()
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Return once it is so."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def templates(driver: Driver) -> dict[str, Mapping[str, Any]]:
