@@ -233,7 +233,7 @@ def _no_identity(path: Path, text: str) -> IdentityUnusable:
     if text.startswith(("age-encryption.org/", "-----BEGIN AGE")):
         return IdentityUnusable(
             f"{path} is itself encrypted",
-            hint=f"decrypt it first: age --decrypt {path} | … --identity /dev/stdin",
+            hint=f"decrypt it into a pipe: --identity <(age --decrypt {path})",
         )
     return IdentityUnusable(
         f"{path} holds no age identity", hint=f"it has a line that begins with {IDENTITY}"

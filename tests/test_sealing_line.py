@@ -26,18 +26,20 @@ from ledger.log.memory import MemoryLog
 from ledger.log.sqlite import LogFile
 from ledger.metrics import Exposition, of_watcher
 from ledger.model import CONTROLLER_REVISIONS, PODS, STATEFUL_SETS
-from ledger.observe import Observer
+from ledger.observe import Observer, Stream
 from ledger.originals import Wanted, from_sealed
 from ledger.outbox import Outbox
 from ledger.reader import LocalReader
 from ledger.record import sealed_before
 from ledger.redaction import Redactor
+from ledger.resume import read_resume
 from ledger.safekeeping import Safekeeping
 from ledger.sealed import Sealed
 from ledger.sealing import sealer_for
 from ledger.store import Ledger
 from ledger.watcher import Watcher
 from ledger.withholding import Alarms
+from tests.fake_api import CLUSTER
 from tests.invariants import values_of_log
 from tests.lab.recording import read_recording
 from tests.normal_form import normal_form
@@ -46,6 +48,7 @@ from tests.recorded import KEY, KEY_ID, Values, folded, values_of
 from tests.sealed import IDENTITIES, OTHERS
 from tests.test_fold_order import shuffled
 from tests.test_redaction_line import BEGAN, SEED, NoApi, marks_in
+from tests.watching import listings, serving, values, watching
 
 AT = BEGAN
 """Under policy `strict` nearly every template of the demo loses something."""
@@ -342,6 +345,32 @@ def test_what_is_known_is_not_sealed_again(demo: Path) -> None:
     others.know(ids)
     again = values_of(demo, "strict", "feed0003", others)
     assert len(documents(again, "sealed")) == len(ids)
+
+
+async def test_what_was_told_before_anybody_sealed_is_sealed_beside_the_watch(
+    tmp_path: Path,
+) -> None:
+    sets = Stream(STATEFUL_SETS, "*")
+    key = "statefulsets/*"
+    async with serving(tmp_path) as (api, cluster):
+        api.put("statefulsets", "web", template=RAW_SET["spec"]["template"])
+        async with watching(cluster, [sets]) as watch:
+            await watch.until(lambda found: ("snapshot-end", key) in found)
+        log = watch.log
+        assert documents(await values(log), "sealed") == []
+        async with watching(cluster, [sets], log=log, instance="aaaa0002") as watch:
+            [stream] = watch.watcher.observers
+            watch.watcher.observer.originals = keeping()
+            stream.wants_list = True
+            await watch.until(lambda found: listings(found, key) == 2)
+            assert not stream.wants_list
+        [(position, sealed)] = documents(await values(log), "sealed")
+        [*_, (state_position, state)] = documents(await values(log), "state")
+    assert position < state_position
+    assert sealed.data["template"] == digest(state.data["spec"]["template"])
+    resume = await read_resume(log, [sets], cluster=CLUSTER)
+    assert resume.sealing_key == sealed.data["key"]
+    assert resume.sealed == {sealed.id}
 
 
 def test_nothing_of_any_secret_is_in_a_log_with_originals(tmp_path: Path) -> None:
