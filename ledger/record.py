@@ -29,6 +29,7 @@ from ledger.resume import read_resume
 from ledger.safekeeping import KNOWN, Safekeeping, Seals
 from ledger.sealed import read_sealed, sealed_id
 from ledger.settings import Settings
+from ledger.standing import Standing
 from ledger.watchdog import Watchdog
 from ledger.watcher import Watcher
 from ledger.withholding import Alarms
@@ -143,8 +144,8 @@ async def _record(settings: Settings, target: Target, stop: asyncio.Event, besid
             sources = [*beside.hooks, *tails]
             watcher = Watcher(cluster, log, observer, streams, resume.cursors, sources)
             watcher.outbox.watchdog = beside.watchdog
-            if keeping is not None and resume.sealing_key != keeping.sealer.key_id:
-                _tell_again(watcher)
+            if keeping is not None:
+                _tell_again(watcher, keeping.sealer.key_id)
             _show(watcher, settings, beside.shown)
             await watcher.run(stop)
         finally:
@@ -153,10 +154,12 @@ async def _record(settings: Settings, target: Target, stop: asyncio.Event, besid
         await cluster.close()
 
 
-def _tell_again(watcher: Watcher) -> None:
+def _tell_again(watcher: Watcher, sealing_key: str) -> None:
     """What was told before originals were sealed to these recipients may soon be pruned."""
     for stream in watcher.observers:
-        stream.wants_list = stream.stream.kind in (STATEFUL_SETS, CONTROLLER_REVISIONS)
+        standing = watcher.standings.get(stream.stream.key, Standing())
+        holds_templates = stream.stream.kind in (STATEFUL_SETS, CONTROLLER_REVISIONS)
+        stream.wants_list = holds_templates and standing.sealing_key != sealing_key
 
 
 async def sealed_before(log: Log, path: Path) -> list[str]:

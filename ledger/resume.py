@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -43,9 +43,6 @@ class Resume:
 
     sealed: frozenset[str] = frozenset()
     """Ids of the sealed originals in the stretch of the log that was read."""
-
-    sealing_key: str = ""
-    """Whom the last watcher sealed to; empty when it did not."""
 
 
 async def read_resume(log: Log, streams: Sequence[Stream], *, cluster: str) -> Resume:
@@ -125,6 +122,7 @@ class _Mark(msgspec.Struct):
     seen_at: str | None = None
     after: str | None = None
     unreadable: int = 0
+    wants_list: bool = False
 
     @property
     def key(self) -> str:
@@ -248,7 +246,6 @@ class _Tail:
             self.epoch,
             self.audit,
             frozenset(self.sealed),
-            self.newest.sealing.key if self.newest and self.newest.sealing else "",
         )
 
     def _take_foreign(self, document: _Attributes) -> None:
@@ -266,10 +263,17 @@ class _Tail:
             if each.digest:
                 place = Place(each.inode, each.offset, each.digest, each.head)
                 self.audit.setdefault(each.file, place)
+        if coverage.mark == "snapshot-begin":
+            # Only its end shows that what the list was for is done.
+            return
         for mark in coverage.streams or (coverage,):
             if mark.version and mark.key in self.wanted - self.standings.keys():
                 stale = coverage.filter != FILTER_VERSION
-                self.standings[mark.key] = self._standing(mark, document, refiltered=stale)
+                standing = self._standing(mark, document, refiltered=stale)
+                sealing = None if mark.wants_list else coverage.sealing
+                self.standings[mark.key] = (
+                    replace(standing, sealing_key=sealing.key) if sealing else standing
+                )
 
     def _standing(self, mark: _Mark, document: _Attributes, *, refiltered: bool) -> Standing:
         watched = self._watched.get((mark.key, document.instance, document.epoch))

@@ -29,3 +29,8 @@ class Standing:
 
     epoch: int = 0
     """The cluster epoch that the cursor is of, when that has ended; 0 for the present one."""
+
+    sealing_key: str = ""
+    """To which recipients the originals of all that was told are sealed; empty when to none, or
+    when the list that was to see to it has not ended.
+    """

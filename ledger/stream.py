@@ -35,7 +35,6 @@ ERRORS_BORNE = 3
 LINE_GAPS = 20
 """Unreadable lines that get a gap each, until a list closes them; more are only counted."""
 
-
 LISTS_BEHIND = 2
 """So many quorum reads in a row behind what the same process has seen, and etcd was restored."""
 
@@ -99,8 +98,8 @@ class StreamObserver:
         self._epoch = standing.epoch or self.observer.epoch
         self.is_doubtful = bool(self.cursor)  # It may have been restored while nobody watched.
         resumes = not self.needs_list and not standing.refiltered
-        mode, cursor = ("resumed", self.cursor) if resumes else ("listed", None)
-        yield self.observer.coverage("stream-start", self.stream, at=at, mode=mode, cursor=cursor)
+        mode, told = ("resumed", self._told()) if resumes else ("listed", {"cursor": None})
+        yield self.observer.coverage("stream-start", self.stream, at=at, mode=mode, **told)
         if standing.refiltered:
             yield from self.lose("filter-changed", at=at)
         if self._is_of_the_past:
@@ -108,7 +107,7 @@ class StreamObserver:
 
     def stop(self, *, at: datetime) -> Envelope:
         """The watch ends here because it was asked to."""
-        return self.observer.coverage("stream-stop", self.stream, at=at, cursor=self._told_cursor())
+        return self.observer.coverage("stream-stop", self.stream, at=at, **self._told())
 
     def listed(self, raw_page: bytes, *, asked_at: datetime, at: datetime) -> Iterator[Envelope]:
         """One page of a list: its states, with the snapshot's begin before the first page and its
@@ -210,7 +209,7 @@ class StreamObserver:
         return {
             "kind": self.stream.kind.plural,
             "scope": self.stream.scope,
-            "cursor": self._told_cursor(),
+            **self._told(),
             "state": self.state,
             "seen_at": self.seen_at,
         }
@@ -345,5 +344,7 @@ class StreamObserver:
         self.gaps.append(OpenGap(envelope.id, cause))
         return envelope
 
-    def _told_cursor(self) -> str | None:
-        return None if self.needs_list else self.cursor
+    def _told(self) -> dict[str, Any]:
+        # Whoever goes on after a crash asks again for the list that was asked for.
+        wishes = {"wants_list": True} if self.wants_list else {}
+        return {"cursor": None if self.needs_list else self.cursor, **wishes}

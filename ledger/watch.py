@@ -138,14 +138,14 @@ async def _check(
     """What the watch alone cannot know: after an outage or long silence how far the cluster is, and
     once an hour, or when asked to, whether the watch has told everything.
     """
+    is_due = stream.wants_list
     if stream.is_doubtful or waits.silent >= SILENT_WATCHES:
         raw_page = await api.list_page(stream.stream, "", limit=1)
         waits.silent = 0
         for envelope in stream.probed(raw_page, at=waits.pace.now()):
             yield envelope
-        is_due = stream.wants_list
-    else:
-        is_due = stream.wants_list or waits.is_time_to_compare
+    elif waits.is_time_to_compare:
+        is_due = True
     if is_due:
         async with aclosing(_list(api, stream, waits.pace)) as listed:
             async for envelope in listed:

@@ -48,7 +48,7 @@ from tests.recorded import KEY, KEY_ID, Values, folded, values_of
 from tests.sealed import IDENTITIES, OTHERS
 from tests.test_fold_order import shuffled
 from tests.test_redaction_line import BEGAN, SEED, NoApi, marks_in
-from tests.watching import listings, serving, values, watching
+from tests.watching import listings, log_of, serving, values, watching
 
 AT = BEGAN
 """Under policy `strict` nearly every template of the demo loses something."""
@@ -369,8 +369,33 @@ async def test_what_was_told_before_anybody_sealed_is_sealed_beside_the_watch(
     assert position < state_position
     assert sealed.data["template"] == digest(state.data["spec"]["template"])
     resume = await read_resume(log, [sets], cluster=CLUSTER)
-    assert resume.sealing_key == sealed.data["key"]
+    assert resume.cursors[key].sealing_key == sealed.data["key"]
     assert resume.sealed == {sealed.id}
+
+
+async def test_until_that_list_has_ended_the_log_asks_for_it_again(tmp_path: Path) -> None:
+    sets = Stream(STATEFUL_SETS, "*")
+    async with serving(tmp_path) as (api, cluster):
+        for number in range(3):
+            api.put("statefulsets", f"web-{number}", template=RAW_SET["spec"]["template"])
+        async with watching(cluster, [sets]) as watch:
+            await watch.until(lambda found: ("snapshot-end", sets.key) in found)
+        before = await values(watch.log)
+        async with watching(cluster, [sets], log=watch.log, instance="aaaa0002") as watch:
+            watch.watcher.observer.originals = keeping()
+            watch.watcher.observers[0].wants_list = True
+            await watch.until(lambda found: listings(found, sets.key) == 2)
+        told = await values(watch.log)
+    ended = next(
+        position
+        for position, document in documents(told, "coverage")
+        if position >= len(before) and document.data["mark"] == "snapshot-end"
+    )
+    # Whenever the watcher is killed, the next one knows whether to list.
+    for length in range(len(before), len(told) + 1):
+        resume = await read_resume(await log_of(told[:length]), [sets], cluster=CLUSTER)
+        is_done = resume.cursors[sets.key].sealing_key == keeping().sealer.key_id
+        assert is_done == (length > ended), length
 
 
 def test_nothing_of_any_secret_is_in_a_log_with_originals(tmp_path: Path) -> None:
