@@ -70,6 +70,10 @@ class Line:
                 start_new_session=True,
             )
 
+    def process(self, part: str) -> subprocess.Popen[bytes]:
+        """The process of a part that runs."""
+        return self._running[part]
+
     def kill(self, part: str) -> None:
         """SIGKILL, as a crash would."""
         process = self._running.pop(part)
