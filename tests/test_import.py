@@ -220,6 +220,8 @@ def answered(verb: str, generation: int, second: int, **other: Any) -> dict[str,
     return event(
         level="RequestResponse",
         verb=verb,
+        # Whoever asks may choose it: one for all.
+        auditID="00000000-0000-0000-0000-000000000000",
         responseStatus={"code": code},
         responseObject={"kind": "StatefulSet", "metadata": metadata},
         requestReceivedTimestamp=f"2026-01-01T10:00:{second:02}.000000Z",
@@ -246,6 +248,7 @@ def test_what_nobody_watched_is_told_and_marked(
     )
     imported(nobody, tmp_path / "old.log", cluster=CLUSTER)
     found = rows(nobody, "changes")
+    assert len({row["change_id"] for row in found}) == 3
     told_of = [
         (row["what"], row["summary"], row["actor"], row["impersonated"], row["basis"])
         for row in found
