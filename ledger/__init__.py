@@ -1,3 +1,3 @@
 """Rollout Ledger: the audit trail of stateful workloads on Kubernetes."""
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
