@@ -14,17 +14,6 @@ from tests.stories import Story, revisions, workload
 from tests.test_cases_revisions import listed
 
 
-@case(17, stream="recorded")
-def test_a_limit_of_ten_leaves_eleven_at_rest(lesson: Story) -> None:
-    step = "the pipeline restarts web"
-    live = [n for n, is_live in revisions(lesson, "web", "number, live", step) if is_live]
-    assert [str(number) for number in live] == listed(lesson, step)
-    assert len(live) <= 11
-    pruned = revisions(lesson, "web", "pruned_why", step)
-    limited = [why for (why,) in pruned if why == "history limit 10"]
-    assert (len(live) == 11) or not limited
-
-
 @case(18, stream="recorded")
 def test_a_limit_of_none_leaves_what_lives_and_nothing_to_undo_to(lesson: Story) -> None:
     step = "nothing to undo to"
