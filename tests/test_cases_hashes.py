@@ -110,6 +110,20 @@ def test_a_creation_timestamp_of_null_is_the_same_template(rollouts: Story, tmp_
     assert found == plain
 
 
+@case(13, stream="constructed")
+def test_both_spellings_of_a_template_have_two_names_and_one_normal_form() -> None:
+    for raw in recorded_revisions():
+        name, set_name = raw["metadata"]["name"], raw["metadata"]["ownerReferences"][0]["name"]
+        template = raw["data"]["spec"]["template"]
+        metadata = {"creationTimestamp": None} | template["metadata"]
+        older = template | {"metadata": metadata}
+        older_name = name_of(set_name, {"spec": {"template": older}}, 0)
+        assert older_name != name
+        assert normal_template(older) == normal_template(template)
+        for each in (name, older_name):
+            assert name_hash(each, normal_template(template), set_name=set_name) == "matches"
+
+
 @case(19, stream="constructed")
 @pytest.mark.parametrize(
     ("in_use", "why"), [("web-1 web-4", "deleted by hand"), ("web-4", "history limit 2")]
