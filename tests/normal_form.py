@@ -24,8 +24,10 @@ QUESTIONS = {
     "rollouts": """
         select workload_uid, revision_uid, number, label, name, from_number, from_name, phase,
                started_at is not null, stalled_at is not null, finished_at is not null, undone_by,
-               wanted, targeted, updated, blocking_pod, blocking_reason, trap
-        from rollouts order by workload_uid, number, revision_uid""",
+               iif(cut_short, null, wanted), iif(cut_short, null, targeted),
+               iif(cut_short, null, updated), blocking_pod, blocking_reason, trap
+        from (select *, phase in ('superseded', 'undone', 'deleted') as cut_short from rollouts)
+        order by workload_uid, number, revision_uid""",
     "spec_changes": """
         select workload_uid, generation, field, old, new, summary, after_generation
         from spec_changes order by workload_uid, generation, field""",
@@ -98,9 +100,10 @@ TIMES = {
         select workload_uid, revision_uid, number, observed_at, bumped_after, pruned_at,
                pruned_after
         from revisions where trigger <> 'unseen' order by workload_uid, number, revision_uid""",
+    # How far a rollout was when it was cut short is what each watcher had seen by then.
     "rollout_times": """
         select workload_uid, revision_uid, number, started_at, stalled_at, finished_at, ended_at,
-               blocking_since, due_at
+               blocking_since, due_at, wanted, targeted, updated
         from rollouts order by workload_uid, number, revision_uid""",
     "pod_times": """
         select uid, observed_at, deleted_at, deleted_after from pod_runs order by uid""",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ledger.redaction import Redactor
@@ -21,6 +21,7 @@ OTHER_KEY = Redactor("secrets", "k2", b"j" * 32)
 
 @settings(max_examples=400, deadline=None)
 @given(node=nodes, redactor=st.sampled_from([WARM, STRICT, OTHER_KEY]))
+@example(node='{"' + 2 * f"dapi{2 * '0123456789abcdef'}" + '": null}', redactor=WARM)
 def test_a_document_is_the_original_of_what_redaction_makes_of_it(
     node: Any, redactor: Redactor
 ) -> None:
