@@ -105,13 +105,6 @@ class Observations:
         self._objects[ref.uid] = known
         return known
 
-    def refresh(self, uids: list[str]) -> None:
-        """Forget cached rows of objects that SQL has changed behind the cache; settle must have
-        been called.
-        """
-        for uid in uids:
-            self._objects.pop(uid, None)
-
     def _disposition(self, known: KnownObject, document: Document, content: str) -> str:
         version = document.version_number
         key = (known.id, version, document.fact)

@@ -49,11 +49,6 @@ async def read_pods(cluster: Asked, raw_set: Mapping[str, Any]) -> list[Raw]:
     return await _owned(cluster, PODS, raw_set)
 
 
-async def read_pod(cluster: Asked, namespace: str, name: str) -> Raw | None:
-    """A pod; None when there is none of that name."""
-    return await _found(cluster, Request(_path(PODS, namespace, name)))
-
-
 async def read_claim(cluster: Asked, namespace: str, name: str) -> Raw | None:
     """A claim; None when there is none of that name."""
     return await _found(cluster, Request(_path(CLAIMS, namespace, name)))
