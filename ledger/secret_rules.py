@@ -18,6 +18,8 @@ from ledger.secret_names import ATTACHED, PROGRAMS, TAG, random_parts
 from ledger.secret_shapes import SHAPES
 from ledger.secret_text import NAME, VALUE, Rule, rule
 
+HEX_DIGITS = "0123456789abcdef"
+
 
 def secret_spans(
     text: str, *, beside_names: bool, own: OwnRules = NO_OWN_RULES
@@ -42,6 +44,9 @@ def secret_spans(
             continue
         # A tag is never cut: a span that reaches into one takes it in.
         start, end = first[0] if start < first[1] else start, max(end, last[1])
+        # Nor may what follows look like more of the tag that will stand here.
+        while end < len(text) and text[end] in HEX_DIGITS:
+            end += 1
         if joined and start < joined[-1][1]:
             start, end = joined[-1][0], max(end, joined.pop()[1])
         joined.append((start, end))

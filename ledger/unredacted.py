@@ -6,15 +6,11 @@ could tell. A text that redaction has spelled anew, JSON inside of a string, is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.inner_json import parsed
 from ledger.secret_names import TAG
-
-_HIDDEN = re.compile(rf"(?:redacted:[0-9A-Za-z._-]+:)*{TAG.pattern}")
-"""A tag, also where two secrets side by side were hidden one in the tag of the other."""
 
 
 def hides(node: Any) -> bool:
@@ -42,7 +38,7 @@ def _is_original_of(redacted: Any, original: Any) -> bool:
         case str(), str():
             return _is_text_of(redacted, original)
         case str(), int() | float() if not isinstance(original, bool):
-            return _HIDDEN.fullmatch(redacted) is not None
+            return TAG.fullmatch(redacted) is not None
         case Mapping(), Mapping():
             return _is_map_of(redacted, original)
         case list(), list():
@@ -74,7 +70,7 @@ def _is_map_of(redacted: Mapping[str, Any], original: Mapping[str, Any]) -> bool
 def _is_text_of(redacted: str, original: str) -> bool:
     if not hides(redacted):
         return redacted == original
-    if _fits(_HIDDEN.split(redacted), original):
+    if _fits(TAG.split(redacted), original):
         return True
     inner = parsed(redacted) if redacted.lstrip()[:1] in ("{", "[", '"') else None
     return inner is not None and _is_original_of(inner, parsed(original))
