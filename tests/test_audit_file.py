@@ -23,6 +23,12 @@ def everything(file: AuditFile) -> list[bytes]:
     return found
 
 
+def rest(log: Rotating) -> None:
+    """Nobody has written to the rotated files for a while."""
+    for path in log.path.parent.glob("audit-*.log"):
+        os.utime(path, (time.time() - 60, time.time() - 60))
+
+
 def lines(*numbers: int) -> list[bytes]:
     return [line(number) for number in numbers]
 
@@ -151,7 +157,25 @@ def test_a_last_line_without_an_end_comes_once_nobody_writes_there_any_more(log:
     log.rename()
     assert everything(file) == lines(0)
     log.write(1)
+    assert everything(file) == []
+    rest(log)
     assert everything(file) == [line(1)[:50], line(0)]
+
+
+def test_a_copy_that_is_being_made_is_not_taken_for_an_end(log: Rotating) -> None:
+    file = AuditFile(log.path)
+    log.write(1)
+    assert everything(file) == lines(0)
+    log.rename()
+    log.write(3)
+    whole = log.path.read_bytes()
+    copy = log.path.with_name("audit-2026-11-26T10-000009.000.log")
+    copy.write_bytes(whole[: len(line(1)) + 100])
+    assert everything(file) == lines(1)
+    copy.write_bytes(whole)
+    log.path.write_bytes(b"")
+    log.write(1)
+    assert everything(file) == lines(2, 3, 4)
 
 
 def test_a_line_that_is_too_long_is_passed_over_and_counted(log: Rotating) -> None:
@@ -176,6 +200,7 @@ def test_a_line_that_is_too_long_and_has_no_end_does_not_hold_up_the_next_file(
     log.path.write_bytes(line(0) + b"x" * (LINE_BYTES + 5))
     log.rename()
     log.write(1)
+    rest(log)
     assert everything(file) == lines(0, 0)
     assert file.too_long == 1
 

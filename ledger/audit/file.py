@@ -12,10 +12,11 @@ import errno
 import hashlib
 import io
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger.audit.rotation import Sibling, siblings
+from ledger.audit.rotation import Sibling, is_irregular, siblings
 
 CHUNK_BYTES = 1024 * 1024
 LINE_BYTES = 8 * 1024 * 1024
@@ -28,6 +29,9 @@ the same, and those before a place too, are the same up to there.
 
 HOLE_BYTES = 4096
 """A hole ends at a block: so much of it may be before the first byte that was written."""
+
+STILL_SECONDS = 1.0
+"""Whoever copies a file to cut it does not pause so long within a line."""
 
 TRIES = 20
 """So often a file is looked for that is renamed while it is opened; then again at the next read."""
@@ -104,13 +108,13 @@ class AuditFile:
             # Whoever writes has gone over to another file: nothing more comes to this one.
             place, lines = self.place, self._lines()
             # Should it have been cut meanwhile, its copy has another successor.
-            if not lines and self.place == place:
+            if not lines and self.place == place and not self._is_growing():
                 lines = self._rest() or self._go_over(following, first)
         return lines
 
     def _open(self) -> bool:
         """Open the file that goes on at the place; False while there is none."""
-        if self.path.exists() and not self.path.is_file():
+        if is_irregular(self.path):
             raise OSError(errno.EINVAL, "not a regular file")
         for _ in range(TRIES):
             try:
@@ -280,6 +284,13 @@ class AuditFile:
                 self._move(self.place.inode, offset)
                 return True
         return False
+
+    def _is_growing(self) -> bool:
+        """Whether it may end in half a line because a copy of it is being made at this moment."""
+        if self._file is None or not self._data():
+            return False
+        age_ns = time.time_ns() - os.fstat(self._file).st_mtime_ns
+        return 0 <= age_ns < STILL_SECONDS * 1e9
 
     def _rest(self) -> Lines:
         """A file that nobody writes to any more may end without a newline."""

@@ -33,6 +33,14 @@ class Sibling:
     written_ns: int
 
 
+def is_irregular(path: Path) -> bool:
+    """Whether what is there is no file; one that is renamed at this moment is not there."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
 def siblings(path: Path) -> list[Sibling]:
     """The rotated files, the oldest first, and the file at the path, if there is one, last."""
     found = _looked(path)
