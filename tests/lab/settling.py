@@ -172,17 +172,28 @@ def _ready(pod: Raw) -> bool:
 
 
 def _stuck(pod: Raw) -> bool:
-    """Whether a container waits for a reason that does not go away by itself, or nobody has a node
-    for it.
+    """Whether a container waits for a reason that does not go away by itself, or no node has what
+    the pod selects.
     """
-    status = pod.get("status", {})
-    containers, conditions = status.get("containerStatuses", []), status.get("conditions", [])
+    containers = pod.get("status", {}).get("containerStatuses", [])
     reasons = [row["state"].get("waiting", {}).get("reason") for row in containers]
-    reasons += [row.get("reason") for row in conditions if row["type"] == "PodScheduled"]
     runs_in_vain = any(
         row["image"].endswith(NEVER_READY) and "running" in row["state"] for row in containers
     )
-    return runs_in_vain or any(reason in (*STUCK_REASONS, UNSCHEDULABLE) for reason in reasons)
+    return runs_in_vain or _selects_in_vain(pod) or any(row in STUCK_REASONS for row in reasons)
+
+
+def _selects_in_vain(pod: Raw) -> bool:
+    """Whether the scheduler refused a pod that is choosy about nodes.
+
+    Others it refuses for a moment only: while a claim is being bound, or while the nodes have not
+    yet been heard of again after a restart of the API server.
+    """
+    conditions = pod.get("status", {}).get("conditions", [])
+    refused = any(
+        row["type"] == "PodScheduled" and row.get("reason") == UNSCHEDULABLE for row in conditions
+    )
+    return refused and bool(pod["spec"].get("nodeSelector"))
 
 
 def _revision(pod: Raw) -> str:

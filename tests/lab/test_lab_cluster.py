@@ -14,7 +14,7 @@ from tests.lab.outside import KUBECONFIG, LABEL, OutsideCluster, outside_kubecon
 from tests.lab.process import LabError
 from tests.lab.scenario import applied
 from tests.lab.scenarios import random_steps
-from tests.lab.settling import stuck_pods
+from tests.lab.settling import stuck_pods, under_way
 from tests.lab.tutorial import WEB
 from tests.lab.users import ADMIN, BOB, DEPLOYER, NOBODY, WATCHER
 
@@ -49,6 +49,22 @@ def test_a_bad_image_and_its_rollback_are_stuck_until_the_pod_is_deleted(driver:
     assert status["currentRevision"] == status["updateRevision"]
     driver.run("delete", "pod", "web-2")
     assert stuck_pods(driver.settled()) == []
+
+
+def test_a_pod_that_no_node_has_room_for_just_now_is_waited_for(
+    control_plane: Cluster, driver: Driver
+) -> None:
+    own(control_plane).administer("cordon", "node-a", "node-b")
+    try:
+        applied(driver, WEB)
+        found = driver.wait_for(
+            lambda found: "Unschedulable" in str(found.raw["pods"]), "a refusal"
+        )
+        assert under_way(found)
+        assert not stuck_pods(found)
+    finally:
+        control_plane.administer("uncordon", "node-a", "node-b")
+    assert len(driver.settled().raw["pods"]) == 3
 
 
 @pytest.mark.parametrize("verb", ["get", "list", "watch"])
