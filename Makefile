@@ -41,7 +41,7 @@ acceptance: $(BIN)/.installed  ## The long random scenario against kubectl, thre
 	@$(BIN)/python -m tests.lab.build all
 	@$(BIN)/python -m pytest -m acceptance $(ARGS)
 
-mutants: $(BIN)/.installed  ## Change the code eight thousand times and see which changes no test notices (two hours on two cores)
+mutants: $(BIN)/.installed  ## Change the code ten thousand times and see which changes no test notices (two hours on two cores)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group mutation
 	@PATH="$(CURDIR)/$(BIN):$$PATH" mutmut run --max-children $(WORKERS) $(ARGS)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" python -m tests.mutants

@@ -38,16 +38,21 @@ class States:
     noun: str
     is_change: IsChange
     _late: list[tuple[int, int]] = field(default_factory=list)
+    _noted: set[tuple[int, int]] = field(default_factory=set)
+    _left_out: dict[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
+    """Of this batch, by object and version: late states, those with a row, those without."""
 
     def note(self, observed: Observed, row: Mapping[str, Any]) -> Noted:
         """Keep the state if it differs from the one beneath it."""
-        key = {"object_id": observed.object_id, "version": observed.document.version_number}
-        before = self.ledger.row(f"fold/{self.noun}_state_before", key)
+        place = (observed.object_id, observed.document.version_number)
+        if observed.disposition == "late":
+            self._late.append(place)
+        before = self._beneath(*place)
         if before is not None and not self.is_change(before, row):
+            self._left_out[place] = row
             return Noted(False, before)
         self.ledger.put(f"{self.noun}_states", [place_of(observed) | dict(row)])
-        if observed.disposition == "late":
-            self._late.append((key["object_id"], key["version"]))
+        self._noted.add(place)
         return Noted(True, before)
 
     def see_again(self, observed: Observed) -> bool:
@@ -63,24 +68,48 @@ class States:
 
     def settle(self) -> None:
         """Put back what a late state has made to differ; the batch's observations are written."""
-        for object_id, version in sorted(self._late):
+        objects = {object_id for object_id, _ in self._late}
+        # A state that was left out in this batch may owe that to a late one, or to one not yet
+        # put back.
+        again = [(each, version - 1) for each, version in self._left_out if each in objects]
+        for object_id, version in sorted({*self._late, *again}):
             self._put_back(object_id, version)
-        self._late.clear()
+        self.forget()
 
     def forget(self) -> None:
-        """Drop what the batch has noted: the transaction was rolled back."""
+        """Drop what the batch has noted: it is settled, or its transaction was rolled back."""
         self._late.clear()
+        self._noted.clear()
+        self._left_out.clear()
 
     def _put_back(self, object_id: int, version: int) -> None:
+        """Give the first state above a version its row, if it has none and differs."""
         key = {"object_id": object_id, "version": version}
-        before = self.ledger.row(f"fold/{self.noun}_state_before", key)
         behind = self.ledger.row("fold/next_observation", key)
-        if before is None or behind is None:
-            return
         above = self.ledger.row(f"fold/{self.noun}_state_above", key)
-        if above is not None and above["version"] == behind["resource_version"]:
+        if behind is None or (above and above["version"] == behind["resource_version"]):
             return
-        self.ledger.put(f"{self.noun}_states", [before | behind])
+        row = self._as_left_out(object_id, behind["resource_version"])
+        beneath = self._beneath(object_id, behind["resource_version"])
+        if row is not None and beneath is not None and self.is_change(beneath, row):
+            self.ledger.put(f"{self.noun}_states", [{"object_id": object_id} | dict(row) | behind])
+            if (object_id, behind["resource_version"]) in self._left_out:
+                self._noted.add((object_id, behind["resource_version"]))
+
+    def _as_left_out(self, object_id: int, version: int) -> Mapping[str, Any] | None:
+        """A state that has no row, equal to what was beneath it when it was folded: a row of this
+        batch was not yet there for one of an earlier batch.
+        """
+        if (object_id, version) in self._left_out:
+            return self._left_out[object_id, version]
+        row = self._beneath(object_id, version)
+        while row is not None and (object_id, row["resource_version"]) in self._noted:
+            row = self._beneath(object_id, row["resource_version"])
+        return row
+
+    def _beneath(self, object_id: int, version: int) -> Row | None:
+        key = {"object_id": object_id, "version": version}
+        return self.ledger.row(f"fold/{self.noun}_state_before", key)
 
 
 def place_of(observed: Observed) -> dict[str, Any]:

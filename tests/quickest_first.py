@@ -13,8 +13,9 @@ import pytest
 
 MEASURED = Path("mutmut-stats.json")
 """What mutmut measured, in the directory where it runs the tests."""
-TOLD_STEP_BY_STEP = {"rollouts", "volumes", "lesson"}
-"""Fixtures that fold a whole recording at first use, which no test's own time shows."""
+CHEAP = {"request", "monkeypatch", "capsys", "caplog", "_rows_are_examined"}
+CHEAP |= {"tmp_path", "tmp_path_factory"}
+"""Fixtures that cost nothing; the others may fold a recording, which no test's own time shows."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,7 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     seconds: dict[str, float] = json.loads(MEASURED.read_text("utf-8"))["duration_by_test"]
 
     def cost(item: pytest.Item) -> tuple[bool, float]:
-        fixtures = TOLD_STEP_BY_STEP.intersection(getattr(item, "fixturenames", ()))
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        fixtures = {*getattr(item, "fixturenames", ())} - CHEAP - given.keys()
         return bool(fixtures), seconds.get(item.nodeid, 0.0)
 
     items.sort(key=cost)
