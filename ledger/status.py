@@ -6,19 +6,23 @@ as they were recorded then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ledger.envelope import parse
 from ledger.errors import NotRecorded
 from ledger.model import Position
 from ledger.reader import LedgerReader
+from ledger.rollout.budget import Budget, budget_of
+from ledger.rollout.claims import Owner
 from ledger.rollout.pods import PodState, pod_state
 from ledger.rollout.refusals import Refusal, recorded, refusal
 from ledger.rollout.sets import SetStatus, set_status
+from ledger.rollout.stale import HeldClaim, StaleClaim, stale_claims, waits_for_claims
 from ledger.rollout.trouble import TERMINATING
-from ledger.rollout.verdict import Absences, Blocker, Verdict, verdict
+from ledger.rollout.verdict import Absences, Blocker, Verdict, newest_by_ordinal, verdict
 
 FLAGS = ("has_rolling_update", "terminating")
 SET_BACK = ("undo", "return")
@@ -47,6 +51,16 @@ class Standing:
 
     is_set_back: bool = False
     """Whether its template is one that it had before."""
+
+    stale: Mapping[int, StaleClaim] = field(default_factory=dict)
+    """The claim that keeps the pod of an ordinal from being made."""
+
+    @property
+    def budget(self) -> Budget | None:
+        """How many pods may be unavailable, and which are; None where that cannot be told."""
+        if self.has_unseen_pods:
+            return None
+        return budget_of(self.status, newest_by_ordinal(self.pods), now=self.at)
 
     @property
     def is_deleted(self) -> bool:
@@ -130,7 +144,8 @@ class _Seen:
 
 
 def _judged(reader: LedgerReader, row: Mapping[str, Any], seen: _Seen) -> Standing:
-    told = verdict(seen.status, seen.pods, _absences(reader, row, seen), now=seen.at)
+    absences = _absences(reader, row, seen)
+    told = verdict(seen.status, seen.pods, absences, now=seen.at)
     known = reader.query("rollout_history", {"workload_uid": str(row["workload_uid"])})
     numbers = {str(each["revision_name"]): int(each["number"]) for each in reversed(known)}
     shown = dict(row) | _author(known, row["number"], seen.status)
@@ -145,11 +160,13 @@ def _judged(reader: LedgerReader, row: Mapping[str, Any], seen: _Seen) -> Standi
         numbers,
         usual[0] if usual else None,
         is_set_back=triggers.get(row["number"]) in SET_BACK,
+        stale=absences.stale,
     )
 
 
 def _absences(reader: LedgerReader, row: Mapping[str, Any], seen: _Seen) -> Absences:
-    if set(seen.status.ordinals) <= {pod.ordinal for pod in seen.pods}:
+    missing = sorted(set(seen.status.ordinals) - {pod.ordinal for pod in seen.pods})
+    if not missing:
         return Absences(str(row["name"]))
     asked = {
         "workload_uid": str(row["workload_uid"]),
@@ -162,7 +179,27 @@ def _absences(reader: LedgerReader, row: Mapping[str, Any], seen: _Seen) -> Abse
             since = each["at"]
         else:
             gone[str(each["name"])] = str(each["at"])
-    return Absences(str(row["name"]), seen.refusals, since, gone)
+    stale = _stale(reader, row, seen, missing)
+    return Absences(str(row["name"]), seen.refusals, since, gone, stale)
+
+
+def _stale(
+    reader: LedgerReader, row: Mapping[str, Any], seen: _Seen, missing: Iterable[int]
+) -> dict[int, StaleClaim]:
+    if not waits_for_claims(seen.status):
+        return {}
+    asked = {"workload_uid": str(row["workload_uid"]), "at": seen.at}
+    rows = reader.query("status_claims", asked)
+    held = {
+        str(each["claim"]): HeldClaim(
+            owners=tuple(Owner(**owner) for owner in json.loads(each["owners"])),
+            finalizers=tuple(each["finalizers"].split()),
+            is_terminating=each["terminating_at"] is not None,
+        )
+        for each in rows
+    }
+    templates = sorted({str(each["template"]) for each in rows})
+    return stale_claims(seen.status, str(row["name"]), templates, held, missing)
 
 
 def _author(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.cli import run
+from ledger.rollout.budget import Budget
 from ledger.rollout.kubectl import status_line
 from ledger.rollout.pods import PodState, pod_state
 from ledger.rollout.sets import SetStatus, set_status
@@ -160,13 +161,14 @@ def test_ready_for_less_than_min_ready_seconds_is_settling_though_kubectl_says_c
     assert rollout(rollouts, "calm", "phase", "and then available") == ("complete",)
 
 
-@case(45, stream="constructed")
-def test_a_percentage_of_unavailable_pods_is_told_as_written_and_decides_nothing() -> None:
-    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "34%"}}
-    status = a_set(updateStrategy=strategy)
-    assert status.max_unavailable == "34%"
-    mixed = [a_pod(0, "old"), a_pod(1, "new", ready=False), a_pod(2, "new", ready=False)]
-    assert phase(status, mixed) == "progressing"
+@case(45, stream="recorded")
+def test_two_of_five_may_be_unavailable_and_two_that_are_hold_up_the_others(
+    rollouts: Story,
+) -> None:
+    found = standing_of(rollouts, "wide", "a bad image for wide")
+    assert found.status.max_unavailable == "2"
+    assert found.budget == Budget(allowed=2, unavailable=(3, 4), waiting=(0, 1, 2))
+    assert (found.verdict.phase, found.verdict.updated) == ("stalled", 2)
 
 
 @case(46, stream="recorded")

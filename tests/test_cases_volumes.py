@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ledger.cli import run
+from ledger.envelope import parse
+from ledger.reader import LocalReader
 from ledger.rollout.claims import Owner, claim_state, readings
 from ledger.rollout.retention import Holding, SetWish, if_scaled
+from ledger.status import standing, standing_at
 from ledger.volumes import findings
 from tests.cases import case
 from tests.recorded import folded
@@ -129,6 +133,99 @@ def test_a_claim_owned_by_a_pod_of_another_uid_is_left_alone_with_the_reason() -
     )
     (orphaned,) = if_scaled(wish, [holding], 2, gone=frozenset({"dead"}))
     assert (orphaned.outcome, orphaned.why) == ("DELETED", "its owner Pod web-2 is gone already")
+
+
+@case(63, stream="constructed")
+def test_scaled_up_again_too_soon_a_pod_waits_for_the_claim_of_the_one_before(
+    volumes: Story, tmp_path: Path
+) -> None:
+    told = scaled_up_too_soon(volumes)
+    reader, bodies = LocalReader(folded(told.values, tmp_path / "l.db")), told.values.__getitem__
+    now = standing(reader, told.uid)
+    assert (now.verdict.phase, now.verdict.blockers) == ("progressing", ())
+    assert now.stale == standing_at(reader, bodies, told.uid, told.at).stale
+    claim = now.stale[2]
+    assert (claim.claim, claim.owner.kind, claim.owner.name) == ("data-brief-2", "Pod", "brief-2")
+    later = standing_at(reader, bodies, told.uid, "2026-11-24T00:00:00.000000Z")
+    (blocker,) = later.verdict.blockers
+    assert (later.verdict.phase, blocker.pod, blocker.reason) == (
+        "stalled",
+        "brief-2",
+        "StaleClaim",
+    )
+    assert blocker.message == (
+        f"claim data-brief-2 is owned by an earlier Pod brief-2 (uid {claim.owner.uid}): "
+        "no pod is made until the claim is gone"
+    )
+
+
+@case(63, stream="constructed")
+@pytest.mark.parametrize("ends", ["gone", "let go"])
+def test_once_the_claim_is_no_earlier_pods_nothing_is_waited_for_but_then_it_was(
+    volumes: Story, tmp_path: Path, ends: str
+) -> None:
+    told = scaled_up_too_soon(volumes)
+    values = [*told.values, told.gone if ends == "gone" else told.let_go]
+    reader = LocalReader(folded(values, tmp_path / "l.db"))
+    assert standing(reader, told.uid).stale == {}
+    assert list(standing_at(reader, values.__getitem__, told.uid, told.at).stale) == [2]
+
+
+@dataclass(frozen=True)
+class TooSoon:
+    """The records of brief until its claim is to go and its pod is gone, and it is scaled up again
+    at that time; and two ends: the claim goes, or somebody takes its owner off it.
+    """
+
+    values: list[bytes]
+    uid: str
+    at: str
+    gone: bytes
+    let_go: bytes
+
+
+def scaled_up_too_soon(volumes: Story) -> TooSoon:
+    """What could have been recorded of brief."""
+    told = list(enumerate(map(parse, volumes.values)))
+    of_claim = [(n, each) for n, each in told if each.subject.endswith("/data-brief-2")]
+    gone, end = next((n, each) for n, each in of_claim if each.fact == "deleted")
+    going, claim_then = next(
+        (n, each)
+        for n, each in of_claim
+        if each.fact == "state" and "deletionTimestamp" in each.data["metadata"]
+    )
+    last, set_then = next(
+        (n, each)
+        for n, each in reversed(told[:going])
+        if each.fact == "state" and each.subject.endswith("sets/default/brief")
+    )
+    raw_set, raw_claim = set_then.data, claim_then.data
+    raw_set["spec"]["replicas"] = 3
+    raw_set["metadata"]["generation"] += 1
+    raw_set["status"]["observedGeneration"] += 1
+    del raw_claim["metadata"]["ownerReferences"]
+    scaled = again(volumes.values[last], raw_set, claim_then.time)
+    return TooSoon(
+        values=[*volumes.values[: going + 1], scaled],
+        uid=set_then.objectuid,
+        at=claim_then.time,
+        gone=volumes.values[gone],
+        let_go=again(volumes.values[going], raw_claim, end.time),
+    )
+
+
+def again(value: bytes, data: dict[str, Any], at: str) -> bytes:
+    """The record of the object's next state, seen at that time."""
+    record = json.loads(value)
+    version = str(int(record["resourceversion"]) + 1)
+    data["metadata"]["resourceVersion"] = version
+    record |= {
+        "id": f"{record['objectuid']}/{version}/{'0' * 16}",
+        "resourceversion": version,
+        "time": at,
+        "data": data,
+    }
+    return json.dumps(record, sort_keys=True).encode()
 
 
 @case(64, stream="recorded")

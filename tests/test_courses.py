@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from consumers.courses import Course, PodTurn, SetTurn, Span, Turn, course_of
 from ledger.model import parse_timestamp, timestamp
@@ -121,9 +122,11 @@ def at_random(dice: random.Random) -> list[Turn]:
     living: dict[int, PodState] = {}
 
     def a_write(moment: str) -> SetTurn:
-        update: dict[str, object] = {"type": strategy}
+        update: dict[str, Any] = {"type": strategy}
         if strategy == "RollingUpdate":
-            update["rollingUpdate"] = {"partition": dice.choice((0, 0, 0, 1, 7))}
+            update["rollingUpdate"] = {"partition": dice.choice((0, 0, 0, 1, 2, 7))}
+            if dice.random() < 0.7:
+                update["rollingUpdate"] |= {"maxUnavailable": dice.choice((1, 2, "60%"))}
         wait = dice.choice((0, 0, 30))
         status = a_set(
             replicas=replicas,

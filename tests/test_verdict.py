@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from ledger.rollout.claims import Owner
 from ledger.rollout.pods import PodState
 from ledger.rollout.refusals import Refusal
 from ledger.rollout.sets import SetStatus
+from ledger.rollout.stale import StaleClaim
 from ledger.rollout.verdict import Absences, Verdict, verdict
 from tests.test_cases_rollouts import a_pod, a_set
 
@@ -26,10 +28,11 @@ def judged(
     refusals: Sequence[Refusal] = (),
     since: str | None = AT,
     gone: dict[str, str] | None = None,
+    stale: dict[int, StaleClaim] | None = None,
     now: str = SOON,
 ) -> Verdict:
     """The verdict, five minutes after the rollout began."""
-    absences = Absences("web", list(refusals), since, gone or {})
+    absences = Absences("web", list(refusals), since, gone or {}, stale or {})
     return verdict(status, list(pods), absences, now=now)
 
 
@@ -132,6 +135,26 @@ def test_of_two_refusals_the_later_is_told() -> None:
     second = Refusal("set", "web-2", "FailedCreate", "second", 1, SOON, SOON)
     told = judged(a_set(), new(0, 1), refusals=[second, first])
     assert told.blockers[0].message == "second"
+
+
+def test_a_pod_that_a_claim_keeps_from_being_made_is_missed_with_the_claim_as_the_reason() -> None:
+    owner = Owner("Pod", "web-2", "dead", is_controller=True)
+    stale = {2: StaleClaim("data-web-2", owner, (), is_terminating=True)}
+    told = judged(a_set(), new(0, 1), stale=stale)
+    assert (told.phase, told.due_at) == ("progressing", LATER)
+    told = judged(a_set(), new(0, 1), stale=stale, now=LATER)
+    (blocker,) = told.blockers
+    assert (told.phase, blocker.pod, blocker.reason) == ("stalled", "web-2", "StaleClaim")
+    assert (blocker.since, blocker.message) == (AT, stale[2].told)
+    assert judged(a_set(), new(0, 1), stale=stale, since=None, now="2027").phase == "progressing"
+    # The controller looks at the claim before it tries to make the pod.
+    refusal = Refusal("set", "web-2", "FailedCreate", "exceeded quota", 3, AT, AT)
+    told = judged(a_set(), new(0, 1), refusals=[refusal], stale=stale)
+    assert told.phase == "progressing"
+    # In order it is not the turn of a later one, whatever keeps it.
+    slow = unready(a_pod(0, "new"), "ImagePullBackOff")
+    told = judged(a_set(), [slow, *new(1)], stale=stale, now=LATER)
+    assert [each.pod for each in told.blockers] == ["web-0"]
 
 
 def test_ready_for_min_ready_seconds_is_settling_until_the_last_is_available() -> None:

@@ -8,6 +8,8 @@ from ledger.cli.times import instant, took
 from ledger.freshness import age
 from ledger.model import parse_timestamp
 from ledger.rollout.pods import PodState
+from ledger.rollout.sets import PARALLEL
+from ledger.rollout.stale import StaleClaim
 from ledger.rollout.verdict import Blocker, newest_by_ordinal, targeted_ordinals
 from ledger.status import Standing, remedies
 
@@ -20,6 +22,9 @@ COLUMNS = (
     Column("READY"),
     Column("HELD UP BY"),
 )
+MOST_NAMES = 5
+"""So many pods are named in a line; the others are counted."""
+
 BARS = {True: "██████████", False: "▒▒▒▒▒▒▒▒▒▒"}
 
 Line = tuple[str, str]
@@ -38,7 +43,7 @@ def drawn(each: Standing, screen: Screen) -> list[Line]:
     if each.has_unseen_pods:
         lines.append(("  its pods are not recorded, so it cannot be judged by them", "bad"))
     lines.append((f"  {_counts(each)}", ""))
-    return [*lines, *_stall(each)]
+    return [*lines, *_unavailable(each), *_stall(each)]
 
 
 def line_of(each: Standing) -> str:
@@ -126,8 +131,13 @@ def _missing(each: Standing) -> list[list[str]]:
     for ordinal in sorted(set(each.status.ordinals) - there, reverse=True):
         blocker = blocked.get(f"{name}-{ordinal}")
         told = blocker.reason if blocker else "not there"
-        rows.append([f"{name}-{ordinal}", "", "", told, "← blocks the rollout" if blocker else ""])
+        note = "← blocks the rollout" if blocker else _awaited(each.stale.get(ordinal))
+        rows.append([f"{name}-{ordinal}", "", "", told, note])
     return rows
+
+
+def _awaited(stale: StaleClaim | None) -> str:
+    return f"waits for claim {stale.claim} of an earlier {stale.owner.name} to go" if stale else ""
 
 
 def _pod_style(row: list[str]) -> str:
@@ -156,6 +166,27 @@ def _stall(each: Standing) -> list[Line]:
         told = [f"  {command}    # {what}" for command, what in remedies(each, blocker)]
         lines += [(line, "") for line in told]
     return lines
+
+
+def _unavailable(each: Standing) -> list[Line]:
+    """In numbers why ready pods are not replaced beside stuck ones, or that they still are."""
+    budget = each.budget if each.verdict.blockers else None
+    if budget is None or not budget.waiting:
+        return []
+    names = [_unavailable_name(each, ordinal) for ordinal in budget.unavailable]
+    shown = ", ".join(names[:MOST_NAMES])
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    line = f"  {len(names)} of {budget.allowed} allowed unavailable: {shown}{more}"
+    if not budget.is_spent and each.status.pod_management == PARALLEL:
+        line += "; the others are still replaced"
+    elif not budget.is_spent:
+        line += "; OrderedReady waits for every pod all the same"
+    return [(line, "")]
+
+
+def _unavailable_name(each: Standing, ordinal: int) -> str:
+    below = "" if ordinal in each.status.target_ordinals else " (below the partition)"
+    return f"{each.row['name']}-{ordinal}{below}"
 
 
 def _why(each: Standing, blocker: Blocker) -> str:

@@ -231,13 +231,15 @@ def _print_all(screen: Screen, found: Sequence[Standing], *, headers: bool) -> N
 
 
 def _document(each: Standing) -> dict[str, Any]:
-    judged = asdict(each.verdict)
+    judged, budget = asdict(each.verdict), each.budget
     return dict(each.row) | {
         "phase": judged.pop("phase"),
         "updated": judged.pop("updated"),
         "wanted": judged["wanted"],
         "blockers": judged["blockers"],
         "due_at": judged["due_at"],
+        "budget": None if budget is None else asdict(budget),
+        "stale_claims": [asdict(claim) for _, claim in sorted(each.stale.items())],
         "pods": [
             {name: value for name, value in asdict(pod).items() if name in _POD_KEYS}
             | {"number": each.numbers.get(pod.revision)}

@@ -41,6 +41,12 @@ class Owner:
     uid: str
     is_controller: bool
 
+    def is_stale(self, kind: str, name: str, uid: str) -> bool:
+        """Whether it means an object of that kind and name with another uid: an earlier one
+        (stateful_set_utils.go, hasStaleOwnerRef).
+        """
+        return (self.kind, self.name) == (kind, name) and self.uid != uid
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimState:

@@ -138,10 +138,10 @@ def _if_scaled(
 
 
 def _is_stale(wish: SetWish, holding: Holding, owner: Owner) -> bool:
-    """An owner with the set's or the pod's name and another uid (hasStaleOwnerRef)."""
-    if owner.kind == "StatefulSet":
-        return owner.name == wish.name and owner.uid != wish.uid
-    return owner.kind == "Pod" and owner.name == holding.pod and owner.uid != holding.pod_uid
+    """An owner with the set's or the pod's name and another uid."""
+    return owner.is_stale("StatefulSet", wish.name, wish.uid) or owner.is_stale(
+        "Pod", holding.pod, holding.pod_uid
+    )
 
 
 def _gone(owner: Owner, gone: frozenset[str]) -> bool:
@@ -159,8 +159,13 @@ def _going(holding: Holding) -> str:
 
 
 def _held(holding: Holding) -> str:
-    others = [name for name in holding.finalizers if name != PROTECTION]
+    others = holders(holding.finalizers)
     return f", once finalizer {' and '.join(others)} is taken off" if others else ""
+
+
+def holders(finalizers: Iterable[str]) -> list[str]:
+    """The finalizers that hold a claim back, whoever uses it."""
+    return [name for name in finalizers if name != PROTECTION]
 
 
 def _told(holding: Holding, outcome: Outcome, why: str) -> Consequence:

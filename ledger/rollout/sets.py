@@ -85,6 +85,7 @@ def _set_status(
     rolling = mapping(strategy.get("rollingUpdate"))
     retention = mapping(spec.get("persistentVolumeClaimRetentionPolicy"))
     available = status.get("availableReplicas")
+    max_unavailable = rolling.get("maxUnavailable")
     return SetStatus(
         generation=number(metadata.get("generation", 0)),
         observed_generation=number(status.get("observedGeneration", 0)),
@@ -92,7 +93,7 @@ def _set_status(
         strategy=text(strategy.get("type", ROLLING_UPDATE)),
         has_rolling_update=strategy.get("rollingUpdate") is not None,
         update_partition=number(rolling.get("partition", 0)),
-        max_unavailable=str(rolling.get("maxUnavailable", "")),
+        max_unavailable="" if max_unavailable is None else str(max_unavailable),
         pod_management=text(spec.get("podManagementPolicy", ORDERED_READY)),
         ordinals_start=number(mapping(spec.get("ordinals")).get("start", 0)),
         min_ready_seconds=number(spec.get("minReadySeconds", 0)),

@@ -7,12 +7,13 @@ themselves, so nobody has to wait before a rollout is called stuck.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ledger.model import parse_timestamp, timestamp
 from ledger.rollout.pods import PodState
 from ledger.rollout.refusals import Refusal
+from ledger.rollout.stale import StaleClaim
 
 PATIENCE = timedelta(minutes=10)
 """How long a pod may be unready for no telling reason before its rollout counts as stuck."""
@@ -37,6 +38,8 @@ CONFIG_REASONS = (
 )
 HOPELESS = frozenset((*IMAGE_REASONS, *CRASH_REASONS, *CONFIG_REASONS, "FailedCreate"))
 MISSING, NOT_READY, TERMINATING = "Missing", "NotReady", "Terminating"
+STALE_CLAIM = "StaleClaim"
+"""Why a pod is missing that no Event tells of: in the controller's own code, PodClaimIsStale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,14 @@ def trouble_of(pod: PodState, ordinal: int) -> Trouble | None:
 def missing(ordinal: int, name: str, since: str | None) -> Trouble:
     """An ordinal that has no pod."""
     return Trouble(ordinal, name, "", MISSING, "", since, _after(since), None)
+
+
+def kept_from(ordinal: int, name: str, since: str | None, claim: StaleClaim) -> Trouble:
+    """An ordinal whose pod the controller does not make while its claim is an earlier pod's: for as
+    long as a missing one's it may be waited for, for the garbage collector takes such claims away.
+    """
+    told = missing(ordinal, name, since)
+    return replace(told, reason=STALE_CLAIM, message=claim.told)
 
 
 def refused(ordinal: int, told: Refusal) -> Trouble:

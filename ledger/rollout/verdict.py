@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Literal
 
-from ledger.model import parse_timestamp, timestamp
+from ledger.rollout.budget import allowed_unavailable, available_at, waiting
 from ledger.rollout.pods import PodState, ordinal_of
 from ledger.rollout.refusals import Refusal
 from ledger.rollout.sets import ON_DELETE, PARALLEL, ROLLING_UPDATE, SetStatus
+from ledger.rollout.stale import StaleClaim
 from ledger.rollout.trap import is_trap
-from ledger.rollout.trouble import HOPELESS, Trouble, missing, refused, trouble_of
+from ledger.rollout.trouble import HOPELESS, Trouble, kept_from, missing, refused, trouble_of
 
 Phase = Literal["progressing", "staged", "settling", "stalled", "complete"]
 
@@ -53,13 +53,15 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Absences:
     """What is known of the pods of a set that are not there: what was refused, since when the spec
-    asks for them (None: nobody knows), and when the last pod of each name ended.
+    asks for them (None: nobody knows), when the last pod of each name ended, and which claim keeps
+    the pod of an ordinal from being made.
     """
 
     set_name: str
     refusals: Sequence[Refusal] = ()
     since: str | None = None
     gone: Mapping[str, str] = field(default_factory=dict)
+    stale: Mapping[int, StaleClaim] = field(default_factory=dict)
 
 
 def verdict(
@@ -91,17 +93,6 @@ def is_updated(status: SetStatus, pod: PodState | None) -> bool:
     )
 
 
-def available_at(status: SetStatus, pod: PodState) -> str | None:
-    """When a ready pod has been so for minReadySeconds; None for one that is not ready."""
-    if not pod.ready or pod.is_terminal or pod.terminating_at is not None:
-        return None
-    if pod.ready_changed_at is None or status.min_ready_seconds == 0:
-        # Ready is available then: the node's clock, which may be fast, has no say.
-        return ""
-    wait = timedelta(seconds=status.min_ready_seconds)
-    return timestamp(parse_timestamp(pod.ready_changed_at) + wait)
-
-
 def targeted_ordinals(status: SetStatus) -> range:
     """The ordinals that the controller moves by itself: none with OnDelete."""
     if status.strategy == ON_DELETE:
@@ -120,7 +111,7 @@ def _troubles(
         if pod is not None:
             trouble = trouble_of(pod, ordinal)
             lower_ready_at = max(lower_ready_at, pod.ready_changed_at or "")
-        elif told := refusals.get(ordinal):
+        elif (told := refusals.get(ordinal)) and ordinal not in absences.stale:
             trouble = refused(ordinal, told)
         elif found and status.pod_management != PARALLEL:
             continue  # Nobody makes it before the lower ones are ready.
@@ -140,6 +131,8 @@ def _missing(ordinal: int, absences: Absences, lower_ready_at: str) -> Trouble:
     since = absences.since
     if since is not None:
         since = max(since, absences.gone.get(name, ""), lower_ready_at)
+    if claim := absences.stale.get(ordinal):
+        return kept_from(ordinal, name, since, claim)
     return missing(ordinal, name, since)
 
 
@@ -155,19 +148,40 @@ def _is_past(refusal: Refusal, gone: Mapping[str, str]) -> bool:
 
 
 def _holds_up(status: SetStatus, trouble: Trouble) -> bool:
-    """Whether the controller waits for this pod.
+    """Whether the controller may wait for this pod.
 
-    OrderedReady waits for every pod, Parallel replaces an unready one that is due by itself, and
-    with OnDelete a pod on an old revision is nobody's hurry. A pod that goes must be gone before
+    OrderedReady waits for every pod, Parallel replaces an unready one that the update reaches by
+    itself, and with OnDelete a pod on an old revision is nobody's hurry.
+    """
+    if status.strategy == ON_DELETE:
+        return _is_due(status, trouble)
+    if status.pod_management == PARALLEL:
+        return _is_due(status, trouble) or trouble.ordinal not in targeted_ordinals(status)
+    return True
+
+
+def _is_due(status: SetStatus, trouble: Trouble) -> bool:
+    """Whether the pod is one that must become ready, or go: a pod that goes must be gone before
     another of its name can be made.
     """
     pod = trouble.pod_state
-    is_due = pod is None or pod.terminating_at is not None or pod.revision == status.update_revision
-    if status.strategy == ON_DELETE:
-        return is_due
-    if status.pod_management == PARALLEL:
-        return is_due or trouble.ordinal not in targeted_ordinals(status)
-    return True
+    return pod is None or pod.terminating_at is not None or pod.revision == status.update_revision
+
+
+def _in_the_way(
+    status: SetStatus, by_ordinal: Mapping[int, PodState], troubles: Sequence[Trouble], now: str
+) -> list[Trouble]:
+    """The troubles that hold the set up now.
+
+    With Parallel an old pod beneath the partition does so only by what it takes from the budget of
+    unavailable pods: when as many as are allowed are stuck, and ready ones wait to be replaced.
+    """
+    due = [each for each in troubles if _is_due(status, each)]
+    if status.pod_management != PARALLEL or len(due) == len(troubles):
+        return list(troubles)
+    allowed, stuck = allowed_unavailable(status), sum(each.is_stuck(now) for each in troubles)
+    is_used_up = allowed is not None and stuck >= allowed and waiting(status, by_ordinal)
+    return list(troubles) if is_used_up else due
 
 
 def _judged(
@@ -180,8 +194,9 @@ def _judged(
     living = [by_ordinal[ordinal] for ordinal in status.ordinals if ordinal in by_ordinal]
     available = [available_at(status, pod) for pod in living]
     updated = {o for o in status.ordinals if is_updated(status, by_ordinal.get(o))}
-    stuck = [each for each in troubles if each.is_stuck(now)]
-    phase, due_at = _phase(status, troubles, stuck, updated, available, now)
+    held = _in_the_way(status, by_ordinal, troubles, now)
+    stuck = [each for each in held if each.is_stuck(now)]
+    phase, due_at = _phase(status, troubles, held, updated, available, now)
     return Verdict(
         phase=phase,
         revision=status.update_revision,
@@ -198,17 +213,18 @@ def _judged(
 def _phase(
     status: SetStatus,
     troubles: Sequence[Trouble],
-    stuck: Sequence[Trouble],
+    held: Sequence[Trouble],
     updated: set[int],
     available: Sequence[str | None],
     now: str,
 ) -> tuple[Phase, str | None]:
     if status.terminating or not status.is_observed:
         return "progressing", None
-    if stuck:
+    if any(each.is_stuck(now) for each in held):
         return "stalled", None
-    if troubles or any(ordinal not in updated for ordinal in targeted_ordinals(status)):
-        due = [each.stuck_at for each in troubles if each.stuck_at is not None]
+    if held or any(ordinal not in updated for ordinal in targeted_ordinals(status)):
+        # What holds up nobody now may, beside others, once it is stuck as well.
+        due = [at for each in troubles if (at := each.stuck_at) is not None and at > now]
         return "progressing", min(due, default=None)
     settling = [at for at in available if at is not None and at > now]
     if settling:
