@@ -36,38 +36,64 @@ class Fates:
 
     def decided_by(self, workload_uid: str, seen_at: str) -> list[str]:
         """The uids of the incarnation's pruned revisions whose reason may rest on a state of the
-        set that was seen at that time.
+        set, or of one of its pods, that was seen at that time.
         """
-        since = timestamp(parse_timestamp(seen_at) - SLACK)
-        key = {"workload_uid": workload_uid, "since": since}
+        key = {"workload_uid": workload_uid, "since": _earlier(seen_at)}
         return [row["revision_uid"] for row in self.ledger.rows("fold/pruned_near", key)]
 
     def _scene(self, workload_uid: str, facts: dict[str, Any]) -> Scene:
         workload = self.ledger.row("fold/workload", {"uid": workload_uid})
         object_id = workload["object_id"] if workload else None
         deleted_at = str(facts["deleted_at"])
-        until_at = timestamp(parse_timestamp(deleted_at) + SLACK)
-        since_at = timestamp(parse_timestamp(deleted_at) - SLACK)
-        span = {"since_at": since_at, "deleted_at": deleted_at, "until_at": until_at}
-        # The rule in force when it was deleted comes first, then those that came soon after.
-        near = self.ledger.rows("fold/limits_near", span | {"object_id": object_id})
         key = {"workload_uid": workload_uid, "deleted_version": facts["deleted_version"]}
         siblings = self.ledger.rows("fold/siblings_alive", key)
         return Scene(
             siblings=[Sibling(row["uid"], row["name"], row["number"]) for row in siblings],
-            rules=[
-                (
-                    row["history_limit"],
-                    frozenset((row["current_revision"], row["update_revision"])),
-                )
-                for row in near
-            ],
+            rules=self._rules(object_id, deleted_at, self._held(workload_uid, facts)),
             set_is_going=self._is_going(object_id, workload, deleted_at),
-            set_goes_soon=self._is_going(object_id, workload, until_at),
+            set_goes_soon=self._is_going(object_id, workload, _later(deleted_at)),
         )
+
+    def _rules(
+        self, object_id: int | None, deleted_at: str, held: frozenset[str]
+    ) -> list[tuple[int, frozenset[str]]]:
+        """The rule in force at the deletion comes first, then those that came soon after."""
+        key = {
+            "object_id": object_id,
+            "since_at": _earlier(deleted_at),
+            "deleted_at": deleted_at,
+            "until_at": _later(deleted_at),
+        }
+        return [
+            (row["history_limit"], held | {row["current_revision"], row["update_revision"]})
+            for row in self.ledger.rows("fold/limits_near", key)
+        ]
+
+    def _held(self, workload_uid: str, facts: dict[str, Any]) -> frozenset[str]:
+        """The names of the revisions that pods carried from before the deletion until after it.
+
+        A pod that came or went about then may or may not have been counted; leaving it out never
+        turns the limit's work into somebody's. An end counts by its version as well as by its time,
+        since a watch that catches up tells of it late.
+        """
+        key = {
+            "workload_uid": workload_uid,
+            "since_at": _earlier(str(facts["deleted_after"] or facts["deleted_at"])),
+            "until_at": _later(str(facts["deleted_at"])),
+            "deleted_version": facts["deleted_version"],
+        }
+        return frozenset(row["revision"] for row in self.ledger.rows("fold/revisions_held", key))
 
     def _is_going(self, object_id: int | None, workload: Any, until_at: str) -> bool:
         deleted_at = workload["object_deleted_at"] if workload else None
         terminating = self.ledger.row("fold/terminating_since", {"object_id": object_id})
         since = [at for at in (deleted_at, terminating and terminating["observed_at"]) if at]
         return any(at <= until_at for at in since)
+
+
+def _earlier(at: str) -> str:
+    return timestamp(parse_timestamp(at) - SLACK)
+
+
+def _later(at: str) -> str:
+    return timestamp(parse_timestamp(at) + SLACK)

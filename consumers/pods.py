@@ -61,7 +61,7 @@ class Pods:
         if observed.fact == "deleted":
             self._changed[observed.object_id] = document.objectuid
         if observed.disposition == "duplicate" and self._states.see_again(observed):
-            self._touch(observed, pod_state(document.data).owner_uid)
+            self._touch(observed, *self._owners(observed.object_id))
         if observed.is_news and document.data is not None:
             self._note(observed, pod_state(document.data))
 
@@ -100,16 +100,23 @@ class Pods:
             for each in state.containers
             if each.image_id
         }
-        if self._states.note(observed, _state_row(state)).is_change:
-            self._touch(observed, state.owner_uid)
+        noted = self._states.note(observed, _state_row(state))
+        if noted.is_change:
+            before = [noted.before["owner_uid"]] if noted.before else []
+            self._touch(observed, state.owner_uid, *before)
         if newest is None or version > newest.version:
             self._newest[object_id] = _Newest(version, observed.position, state)
         self._changed[object_id] = state.uid
 
-    def _touch(self, observed: Observed, owner_uid: str) -> None:
+    def _touch(self, observed: Observed, *owner_uids: str) -> None:
         self._changed[observed.object_id] = observed.document.objectuid
-        if owner_uid:
-            self.touched.at(owner_uid, observed.document.time)
+        for owner_uid in owner_uids:
+            if owner_uid:
+                self.touched.at(owner_uid, observed.document.time)
+
+    def _owners(self, object_id: int) -> list[str]:
+        rows = self.ledger.rows("fold/pod_owners", {"object_id": object_id})
+        return [row["owner_uid"] for row in rows]
 
     def _derive(self, object_id: int, uid: str) -> None:
         story = self.ledger.row("fold/pod_story", {"object_id": object_id})
@@ -126,17 +133,26 @@ class Pods:
         self._hand_over(object_id, known, story)
 
     def _hand_over(self, object_id: int, known: Row | None, story: Row) -> None:
-        gone_at = story["deleted_at"]
+        end, known_end = _end(story), _end(known) if known else (None, None)
         for row in self.ledger.rows("fold/pod_owners", {"object_id": object_id}):
-            owner = {"owner_uid": row["owner_uid"], "object_id": object_id, "gone_at": gone_at}
-            self.ledger.put("pod_owners", [owner])
-            if gone_at != (known["deleted_at"] if known else None):
-                earlier = [at for at in (gone_at, known["deleted_at"] if known else None) if at]
-                self.touched.at(row["owner_uid"], min(earlier))
+            self.ledger.put("pod_owners", [row | {"object_id": object_id, "gone_at": end[0]}])
+            if end != known_end:
+                self.touched.at(row["owner_uid"], min(at for at in end + known_end if at))
+                self._free(object_id, row["owner_uid"])
+
+    def _free(self, object_id: int, owner_uid: str) -> None:
+        # A watch that catches up tells of an end late; by its version it was before these went.
+        key = {"object_id": object_id, "owner_uid": owner_uid}
+        rows = self.ledger.rows("fold/pruned_after_pod", key)
+        self.touched.pruned |= {row["uid"] for row in rows}
 
 
 def _is_turn(before: Row, row: Mapping[str, Any]) -> bool:
     return any(before[name] != row[name] for name in COUNTED)
+
+
+def _end(row: Row) -> tuple[str | None, str | None]:
+    return row["deleted_at"], row["deleted_after"]
 
 
 def _state_row(state: PodState) -> dict[str, Any]:

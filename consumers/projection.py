@@ -68,6 +68,9 @@ class Touched:
     otherwise, by its uid.
     """
 
+    pruned: set[str] = field(default_factory=set)
+    """Uids of ControllerRevisions that perhaps went for another reason than was thought."""
+
     writes: set[tuple[int, int]] = field(default_factory=set)
     """Spec writes of which something is news: (object id of the set, generation)."""
 
@@ -92,6 +95,7 @@ class Touched:
         self.baselines.clear()
         self.numbers.clear()
         self.moments.clear()
+        self.pruned.clear()
         self.writes.clear()
         self.actions.clear()
         self.sealed.clear()

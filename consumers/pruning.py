@@ -2,8 +2,9 @@
 pure.
 
 The controller deletes only revisions that nothing uses, lowest number first, once there are more of
-them than `revisionHistoryLimit`; a live one (current, update, or on a pod) never counts
-(stateful_set_control.go, truncateHistory). A deletion that does not fit was somebody's.
+them than `revisionHistoryLimit`; a live one (current, update, or on a pod, even one that is going)
+never counts (stateful_set_control.go, truncateHistory). A deletion that does not fit was
+somebody's.
 """
 
 from __future__ import annotations

@@ -115,6 +115,7 @@ class Revisions:
         fates = Fates(self.ledger)
         for uid, seen_at in self.touched.moments.items():
             self._fates |= dict.fromkeys(fates.decided_by(uid, seen_at), EVERYTHING)
+        self._fates |= dict.fromkeys(self.touched.pruned, EVERYTHING)
         derivation = Derivation(self.ledger, self._templates)
         for uid, window in self._windows.items():
             self._workloads.settle(uid)

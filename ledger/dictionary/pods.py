@@ -104,6 +104,7 @@ PODS: dict[str, Entry] = {
             "owner_uid": "uid of the StatefulSet",
             "object_id": "the pod",
             "gone_at": "when the pod was gone",
+            "since_at": "when it was first seen to control the pod",
         },
     ),
     "refusals": Entry(

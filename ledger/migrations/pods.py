@@ -1,4 +1,4 @@
-"""Pods, what was refused, and the rollouts that follow from both (m008, m009)."""
+"""Pods, what was refused, and the rollouts that follow from both (m008, m009, m014)."""
 
 from __future__ import annotations
 
@@ -134,3 +134,11 @@ def m009_rollouts(db: Database) -> None:
     db.execute("create index rollouts_ended on rollouts (workload_uid, ended_at)")
     db.execute("create index rollouts_phase on rollouts (phase)")
     db.execute("create index rollouts_due on rollouts (due_at) where due_at is not null")
+
+
+@migrations()
+def m014_pods_there(db: Database) -> None:
+    """Which pods a StatefulSet had at a time is told by one index."""
+    db.execute("alter table pod_owners add column since_at text")
+    db.execute("drop index pod_owners_gone")
+    db.execute("create index pod_owners_gone on pod_owners (owner_uid, gone_at, since_at)")
