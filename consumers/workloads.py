@@ -9,7 +9,7 @@ from typing import Any
 from consumers.facts import SetFacts
 from ledger.canonical import to_bytes
 from ledger.envelope import Document
-from ledger.rollout.raw import server_time
+from ledger.rollout.raw import mapping, server_time
 from ledger.rollout.sets import SetStatus
 from ledger.store import Ledger
 
@@ -46,6 +46,8 @@ class Workloads:
                 "labels": to_bytes(labels).decode(),
                 "selector": to_bytes(spec.get("selector") or {}).decode(),
                 "team": next((labels[name] for name in TEAM_LABELS if name in labels), None),
+                # It rises together with the update revision, which is a fact.
+                "collision_count": _collisions(document),
             }
             | _status_columns(status),
         )
@@ -99,6 +101,11 @@ class Workloads:
                 }
             ],
         )
+
+
+def _collisions(document: Document) -> int:
+    count = mapping(document.data.get("status")).get("collisionCount")
+    return count if isinstance(count, int) and 0 < count < 2**31 else 0
 
 
 def _status_columns(status: SetStatus) -> dict[str, Any]:

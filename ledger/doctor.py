@@ -5,6 +5,7 @@ Looks only: nothing is created, changed or sent anywhere but the questions thems
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -24,6 +25,7 @@ from ledger.errors import LedgerError
 from ledger.keys import KeyRing
 from ledger.model import KINDS, NOWHERE
 from ledger.reader import LocalReader, Rows
+from ledger.revision_hash import hash_in_name
 from ledger.sealing import holds_identity
 from ledger.settings import Settings
 from ledger.troubles import checked
@@ -32,6 +34,9 @@ State = Literal["ok", "warning", "failed"]
 
 DISK_WARNING_BYTES = 2 * 1024**3
 SKEW_WARNING_SECONDS = 5.0
+EXAMINED_REVISIONS = 5_000
+"""So many names of revisions are checked, the newest; each takes a fraction of a millisecond."""
+
 EXAMINED_FILES = 10_000
 """So many files are looked into for an identity; an installation has a dozen."""
 
@@ -141,6 +146,7 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
             "restart the watcher with --redaction secrets",
         )
     yield from _sealing(reader, streams)
+    yield from _names(reader)
     skews = [stream["skew_seconds"] for stream in streams if stream["skew_seconds"] is not None]
     skew_seconds = max(skews, key=abs, default=0.0)
     if abs(skew_seconds) > SKEW_WARNING_SECONDS:
@@ -165,6 +171,27 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
             "warning",
             f"{rejects} records could not be read",
             "see the table rejects for their positions and reasons",
+        )
+
+
+def _names(reader: LocalReader) -> Iterator[Finding]:
+    asked = {"limit": str(EXAMINED_REVISIONS), "offset": ""}
+    rows = reader.query("whole_revisions", asked)
+    found = [
+        f"{row['namespace']}/{row['workload']} {row['label']}, {row['name']}"
+        for row in rows
+        if hash_in_name(row["name"], json.loads(row["template"]), row["collision_count"])
+        == "differs"
+    ]
+    if found:
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        yield Finding(
+            "revisions",
+            "warning",
+            "the hash in the name is not that of the template, so somebody made the revision by "
+            f"hand or damaged it: {'; '.join(found[:3])}{more}",
+            "`rollout-ledger show sts/NAME --revision N` says what is recorded of it; find out who "
+            "may write ControllerRevisions",
         )
 
 

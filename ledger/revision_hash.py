@@ -40,9 +40,19 @@ def name_hash(
     if not name:
         return "unchecked"
     counts = range(min(collision_count, COLLISIONS_LIMIT) + 1)
-    hashes = [_hashed(_spelled(data)) for data in _data_of(template)]
-    names = (_name(set_name, hashed, count) for hashed in hashes for count in counts)
-    return "matches" if name in names else "differs"
+    for data in _data_of(template):
+        hashed = _hashed(_spelled(data))
+        if any(name == _name(set_name, hashed, count) for count in counts):
+            return "matches"
+    return "differs"
+
+
+def hash_in_name(name: str, template: Mapping[str, Any], collision_count: int) -> NameHash:
+    """Whether the hash at the end of a revision's name is that of its template, whatever comes
+    before it: an adopted revision is named after the set that it was made for.
+    """
+    set_name = name.rpartition("-")[0]
+    return name_hash(name, template, set_name=set_name, collision_count=collision_count)
 
 
 def _data_of(template: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

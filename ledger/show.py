@@ -9,6 +9,7 @@ from typing import Any
 
 from ledger.errors import NotRecorded, UsageError
 from ledger.reader import LedgerReader
+from ledger.revision_hash import NameHash, hash_in_name
 
 NOBODYS = ("platform", "adopted", "found", "unseen")
 """Triggers of revisions that the write of their generation did not cause."""
@@ -25,6 +26,15 @@ class RecordedRevision:
     def label(self) -> str:
         """The number as shown."""
         return str(self.row["label"])
+
+    @property
+    def name_hash(self) -> NameHash:
+        """Whether Kubernetes' hash of the template is the one in its name; `unchecked` where
+        something of the template is hidden.
+        """
+        if self.row["redaction_key"] is not None:
+            return "unchecked"
+        return hash_in_name(self.row["name"], self.template, self.row["collision_count"])
 
 
 def revision(reader: LedgerReader, workload: Mapping[str, Any], word: str) -> RecordedRevision:

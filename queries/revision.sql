@@ -36,6 +36,7 @@
 --   generation: the StatefulSet generation that caused it
 --   write_position: the first record of the StatefulSet that has this generation
 --   position: the record it was first seen in
+--   collision_count: how often a name of the set's revisions was taken (status.collisionCount)
 select
   revisions.number,
   revisions.label,
@@ -72,7 +73,13 @@ select
       and set_states.generation = revisions.generation
     where objects.uid = revisions.workload_uid
   ) as write_position,
-  revisions.position
+  revisions.position,
+  (
+    select max(incarnations.collision_count)
+    from workloads as incarnations
+    where incarnations.namespace = workloads.namespace
+      and incarnations.name = workloads.name
+  ) as collision_count
 from revisions
 join workloads
   on workloads.uid = revisions.workload_uid

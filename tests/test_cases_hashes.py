@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,21 @@ import pytest
 
 from consumers.pruning import Scene, Sibling, why_deleted
 from ledger.canonical import normal_template
-from ledger.revision_hash import name_hash, name_of
+from ledger.cli import run
+from ledger.doctor import Finding, examine
+from ledger.reader import LocalReader
+from ledger.revision_hash import hash_in_name, name_hash, name_of
+from ledger.settings import Settings
+from ledger.show import revision
+from ledger.targets import Scope, find
 from tests.cases import case
 from tests.lab.recording import STREAMS, read_recording
-from tests.recorded import folded
+from tests.recorded import folded, values_of
 from tests.stories import Story
 
 ROLLOUT = "a plain rollout"
+SECOND = "plain-84cbbb56d"
+"""The name of its second revision."""
 
 
 def changed(story: Story, change: Callable[[bytes], bytes]) -> list[bytes]:
@@ -90,11 +100,135 @@ def test_the_name_of_every_real_revision_is_the_hash_of_its_data() -> None:
         assert name == name_of(set_name, raw["data"], 0)
         template = normal_template(raw["data"]["spec"]["template"])
         assert name_hash(name, template, set_name=set_name) == "matches"
+        # An adopted revision keeps the name of the set that it was made for.
+        assert hash_in_name(f"other-{name.rpartition('-')[2]}", template, 0) == "matches"
         edited = json.loads(json.dumps(template).replace("ClusterFirst", "Default"))
         assert edited != template
         assert name_hash(name, edited, set_name=set_name) == "differs"
     data = found[0]["data"]
     assert name_of("web", data, 1) != name_of("web", data, 0)
+
+
+@case(12, stream="recorded")
+@pytest.mark.parametrize("name", ["demo", "rollouts", "tutorial", "volumes", "writers"])
+def test_every_recorded_name_matches_its_template_unless_values_are_hidden(
+    name: str, tmp_path: Path
+) -> None:
+    reader = LocalReader(folded(values_of(STREAMS / f"{name}.jsonl.zst"), tmp_path / "ledger.db"))
+    told = set()
+    for workload in find(reader, (), Scope("")):
+        for row in reader.query("revision", asked_of(workload)):
+            if row["template"] is not None:
+                shown = revision(reader, workload, row["label"])
+                hidden = "redacted:" in row["template"]
+                assert shown.name_hash == ("unchecked" if hidden else "matches")
+                told.add(shown.name_hash)
+    assert "matches" in told
+    assert ("unchecked" in told) == (name in ("demo", "tutorial"))
+
+
+def misnamed(value: bytes) -> bytes:
+    """Its name is not what the controller would have given it."""
+    return value.replace(b"plain-84cbbb56d", b"plain-6f8c9b7d4")
+
+
+def edited(value: bytes) -> bytes:
+    """What it holds is not what it was named for."""
+    return value.replace(b'"nginx:1.25"', b'"nginx:1.66"')
+
+
+@case(12, stream="constructed")
+@pytest.mark.parametrize("change", [misnamed, edited])
+def test_a_revision_made_by_hand_or_damaged_is_told(
+    rollouts: Story,
+    change: Callable[[bytes], bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = Settings(tmp_path)
+    settings.ledger_path.parent.mkdir()
+    folded(changed(rollouts, change), settings.ledger_path)
+    assert name_hash_shown(tmp_path, "2", capsys) == (
+        "does not match the template: corrupted, or made by hand"
+    )
+    assert name_hash_shown(tmp_path, "1", capsys) == "matches the template"
+    [finding] = checked_names(settings)
+    assert finding.state == "warning"
+    assert re.search(r"by hand or damaged it: default/plain 2, plain-\w+$", finding.detail)
+    assert "show sts/NAME --revision N" in finding.remedy
+
+
+@case(12, stream="recorded")
+def test_nothing_is_told_of_names_that_match(
+    rollouts: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(tmp_path)
+    settings.ledger_path.parent.mkdir()
+    folded(rollouts.values[: rollouts.chapters[ROLLOUT].records], settings.ledger_path)
+    assert checked_names(settings) == []
+    assert name_hash_shown(tmp_path, "2", capsys) == "matches the template"
+
+
+@case(12, stream="constructed")
+@pytest.mark.parametrize(
+    ("recorded", "told"),
+    [(2, "matches the template"), (7, "matches the template"), (1, "does not match")],
+)
+def test_a_name_given_after_collisions_is_checked_with_each_count_up_to_the_sets(
+    rollouts: Story, recorded: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = rollouts.values[: rollouts.chapters[ROLLOUT].records]
+    (data, *_) = [raw["data"] for raw in recorded_revisions() if raw["metadata"]["name"] == SECOND]
+    name, count = name_of("plain", data, 2), f'"collisionCount":{recorded}'
+    assert any(b'"collisionCount":0' in value for value in values)
+    made = [
+        value.replace(SECOND.encode(), name.encode()).replace(b'"collisionCount":0', count.encode())
+        for value in values
+    ]
+    settings = Settings(tmp_path)
+    settings.ledger_path.parent.mkdir()
+    folded(made, settings.ledger_path)
+    assert name_hash_shown(tmp_path, "2", capsys).startswith(told)
+
+
+@case(12, stream="constructed")
+def test_a_hidden_template_is_not_checked(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(tmp_path)
+    settings.ledger_path.parent.mkdir()
+    folded(values_of(demo), settings.ledger_path)
+    at = {"target": "sts/postgres", "namespace": "shop"}
+    assert name_hash_shown(tmp_path, "1", capsys, **at) == "not checked: values are hidden"
+
+
+def asked_of(workload: Mapping[str, Any]) -> dict[str, str]:
+    """What the question about an incarnation's revisions asks for."""
+    names = {"namespace": workload["namespace"], "name": workload["name"]}
+    return names | {"workload_uid": workload["uid"], "label": ""}
+
+
+def name_hash_shown(
+    data: Path,
+    number: str,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    target: str = "sts/plain",
+    namespace: str = "default",
+) -> str:
+    """What `show` says of the hash in a revision's name."""
+    capsys.readouterr()
+    arguments = ["show", target, "--revision", number, "-n", namespace, "--data", str(data)]
+    assert run(arguments) == 0
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if "Name hash" in each]
+    return line.removeprefix("Name hash").strip()
+
+
+def checked_names(settings: Settings) -> list[Finding]:
+    """What doctor says of the names of revisions."""
+    none = str(settings.data / "no-kubeconfig")
+    findings = asyncio.run(examine(settings, kubeconfig=none, context=None))
+    return [finding for finding in findings if finding.check == "revisions"]
 
 
 @case(13, stream="constructed")

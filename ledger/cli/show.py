@@ -25,6 +25,13 @@ ORIGINALS = {
 }
 """Where the original of a revision's template is."""
 
+NAME_HASHES = {
+    "matches": "matches the template",
+    "differs": "does not match the template: corrupted, or made by hand",
+    "unchecked": "not checked: values are hidden",
+}
+"""What the hash in a revision's name says of its template."""
+
 Entry = tuple[str, str, list[str]]
 """Two short words, and the lines that say more."""
 
@@ -172,6 +179,7 @@ def _facts(shown: RecordedRevision) -> list[tuple[str, Any]]:
     return [
         ("Revision", row["label"]),
         ("Name", row["name"]),
+        ("Name hash", NAME_HASHES[shown.name_hash]),
         ("Trigger", origin),
         ("Change", row["summary"]),
         ("Made by", f"{who(row)}, {row['basis']}" if row["actor"] else who(row)),

@@ -39,6 +39,7 @@ TABLES: dict[str, Entry] = {
             "min_ready_seconds": "spec.minReadySeconds",
             "when_deleted": "what becomes of its claims when it is deleted: Retain or Delete",
             "when_scaled": "what becomes of the claims of ordinals that are scaled away",
+            "collision_count": "status.collisionCount: how often a revision's name was taken",
             "pods": "status.replicas",
             "ready_pods": "status.readyReplicas",
             "available_pods": "status.availableReplicas; null where the server does not count them",

@@ -49,3 +49,9 @@ def m010_specs(db: Database) -> None:
         ("terminating", "integer not null default 0"),
     ):
         db.execute(f"alter table workloads add column {column} {kind}")
+
+
+@migrations()
+def m015_collisions(db: Database) -> None:
+    """How often a name of a set's revisions was taken, so that the hash in it can be checked."""
+    db.execute("alter table workloads add column collision_count integer not null default 0")
