@@ -9,7 +9,7 @@ one widens the window down to its own place.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -28,7 +28,6 @@ from consumers.generations import (
 from consumers.pruning import Fate
 from consumers.templates import Templates
 from consumers.triggers import Circumstances, Trigger, Write, intent_of, trigger_of
-from ledger.diff import Change
 from ledger.store import Ledger, Row
 from ledger.summary import summarize
 
@@ -141,6 +140,7 @@ class Derivation:
             has_twin=bool(before["has_twin"]),
             same_below=before["same_below"],
             previous=before["previous"],
+            previous_name=before["previous_name"],
             changes=changes,
             write=self._write(window, placed),
         )
@@ -191,28 +191,25 @@ class Derivation:
             "previous": known.previous,
             "generation": placed.generation,
             "generation_from": _source(placed),
-            "summary": self._summary(entry, trigger, undo_of, known.changes),
+            "summary": self._summary(entry, undo_of, known),
             "change_cause": cause.text,
             "change_cause_state": cause.state,
             "ticket": _text(intent.get("ticket")),
             "reason": _text(intent.get("reason")),
         }
 
-    def _summary(
-        self,
-        entry: Entry,
-        trigger: Trigger,
-        undo_of: int | None,
-        changes: Sequence[Change] | None,
-    ) -> str:
+    def _summary(self, entry: Entry, undo_of: int | None, known: Circumstances) -> str:
+        changes = known.changes
         if changes is None:
             spec = self.templates.load(entry.template_id).get("spec")
             containers = spec.get("containers") if isinstance(spec, dict) else None
             images = [c.get("image") for c in containers or [] if isinstance(c, dict)]
             return " ".join(["image", *(str(image) for image in images)]) if images else ""
         if not changes:
-            return "same template, made again"
-        told = summarize(tuple(changes))
+            # Its name is the hash of its bytes (controller_history.go, ControllerRevisionName).
+            is_respelt = entry.name != known.previous_name
+            return f"same template, {'in other bytes' if is_respelt else 'made again'}"
+        told = summarize(changes)
         return f"back to {undo_of}: {told}" if undo_of is not None else told
 
     def _fate_columns(self, fate: Fate, template_id: int | None) -> dict[str, Any]:

@@ -25,6 +25,11 @@ class Write:
     changes: tuple[Change, ...]
 
     @property
+    def kept_template(self) -> bool:
+        """True when it is known to have left the template as it was: a scale, say."""
+        return self.is_adjacent and not self.changes
+
+    @property
     def is_adjacent(self) -> bool:
         """True when no write lies unseen between the two states."""
         return self.after.generation == self.before.generation + 1
@@ -43,6 +48,7 @@ class Circumstances:
     has_twin: bool
     same_below: int | None
     previous: int | None
+    previous_name: str | None
     changes: tuple[Change, ...] | None
     write: Write | None
 
@@ -58,9 +64,11 @@ def trigger_of(entry: Entry, placement: Placement, known: Circumstances) -> Trig
     if known.previous is None:
         return "create" if entry.number <= 1 else "change"
     if known.same_below is not None:
-        if known.same_below == known.previous and known.write is None:
+        if known.write and is_undo(known.write):
+            return "undo"
+        if known.same_below == known.previous and (not known.write or known.write.kept_template):
             return "platform"
-        return "undo" if known.write and is_undo(known.write) else "return"
+        return "return"
     if known.changes and restart_only(known.changes):
         return "restart"
     return "change"

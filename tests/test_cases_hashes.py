@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from consumers.pruning import Scene, Sibling, why_deleted
 from ledger.canonical import normal_template
 from ledger.cli import run
 from ledger.doctor import Finding, examine
+from ledger.envelope import parse
 from ledger.reader import LocalReader
 from ledger.revision_hash import hash_in_name, name_hash, name_of
 from ledger.settings import Settings
@@ -23,12 +25,14 @@ from ledger.show import revision
 from ledger.targets import Scope, find
 from tests.cases import case
 from tests.lab.recording import STREAMS, read_recording
+from tests.normal_form import normal_form
 from tests.recorded import folded, values_of
 from tests.stories import Story
+from tests.test_fold_order import shuffled
 
 ROLLOUT = "a plain rollout"
-SECOND = "plain-84cbbb56d"
-"""The name of its second revision."""
+FIRST, SECOND = "plain-77f986ccf9", "plain-84cbbb56d"
+"""The names of its revisions."""
 
 
 def changed(story: Story, change: Callable[[bytes], bytes]) -> list[bytes]:
@@ -242,6 +246,73 @@ def test_a_creation_timestamp_of_null_is_the_same_template(rollouts: Story, tmp_
     values = rollouts.values[: rollouts.chapters[ROLLOUT].records]
     plain = asked(values, tmp_path / "plain.db", statement)
     assert found == plain
+
+
+def upgraded(story: Story, *, scaled: bool) -> list[bytes]:
+    """The first rollout as if a control plane upgrade had caused it: the second revision holds the
+    template of the first in the bytes that servers from 1.34 on write, the first in older ones. The
+    set's generation stays, or rises by a scale at the same moment.
+    """
+    (data, *_) = [raw["data"] for raw in recorded_revisions() if raw["metadata"]["name"] == FIRST]
+    older = json.loads(json.dumps(data))
+    older["spec"]["template"]["metadata"]["creationTimestamp"] = None
+    names = {FIRST: name_of("plain", older, 0), SECOND: FIRST}
+    hashes = {key.split("-")[1]: value.split("-")[1] for key, value in names.items()}
+    first = f'"subject":"apps/controllerrevisions/default/{names[FIRST]}"'.encode()
+    patch = b'"$patch":"replace","metadata":{'
+    made = []
+    for value in story.values[: story.chapters[ROLLOUT].records]:
+        told = re.sub("|".join(hashes), lambda found: hashes[found[0]], value.decode()).encode()
+        told = told.replace(b"nginx:1.25", b"nginx:1.24")
+        if first in told:
+            told = told.replace(patch, patch + b'"creationTimestamp":null,')
+        if not scaled and b'"subject":"apps/statefulsets/' in told:
+            told = re.sub(rb'(eneration"):2', rb"\1:1", told)
+        made += [told] if parse(told).fact != "audit" else []
+    return made
+
+
+@case(13, stream="constructed")
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_revision_in_other_bytes_is_the_platforms_and_changes_nothing(
+    rollouts: Story, scaled: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = upgraded(rollouts, scaled=scaled)
+    assert sum(b'"creationTimestamp":null,"labels"' in value for value in values) == 1
+    path = folded(values, tmp_path / "ledger.db")
+    at = ["sts/plain", "--ledger", str(path)]
+    assert run(["history", *at, "-o", "json"]) == 0
+    second, first = json.loads(capsys.readouterr().out)["items"]
+    assert first["name"] != second["name"]
+    told = [(row["number"], row["trigger"], row["undo_of"]) for row in (first, second)]
+    assert told == [(1, "create", None), (2, "platform", None)]
+    assert second["summary"] == "same template, in other bytes"
+    # Its pods were replaced all the same.
+    assert (second["status"], second["actor"]) == ("complete", None)
+    statement = "select count(distinct template_id) from revisions"
+    assert sqlite3.connect(path).execute(statement).fetchall() == [(1,)]
+    assert run(["diff", *at, "1..2"]) == 0
+    assert "0 fields differ" in capsys.readouterr().out
+    assert run(["history", *at]) == 0
+    line = next(each for each in capsys.readouterr().out.splitlines() if each.startswith("2 "))
+    assert "platform" in line
+    assert "same template, in other bytes" in line
+    reader = LocalReader(path)
+    (workload,) = find(reader, ("sts/plain",), Scope())
+    for number in "12":
+        assert revision(reader, workload, number).name_hash == "matches"
+
+
+@case(13, stream="constructed")
+@pytest.mark.parametrize("scaled", [False, True])
+def test_other_bytes_are_told_in_any_order_of_the_records(
+    rollouts: Story, scaled: bool, tmp_path: Path
+) -> None:
+    values, dice = upgraded(rollouts, scaled=scaled), random.Random(13)
+    expected = normal_form(folded(values, tmp_path / "expected.db"), times=True)
+    for number in range(6):
+        path = folded(shuffled(values, dice), tmp_path / f"{number}.db", batch=dice.choice((1, 20)))
+        assert normal_form(path, times=True) == expected
 
 
 @case(13, stream="constructed")

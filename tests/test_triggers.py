@@ -10,6 +10,7 @@ import pytest
 
 from consumers.generations import Placement
 from consumers.triggers import Circumstances, Write, is_undo, trigger_of, undo_intent
+from ledger.diff import diff
 from tests.test_generations import entry, state
 
 PLAIN = Circumstances(
@@ -18,6 +19,7 @@ PLAIN = Circumstances(
     has_twin=False,
     same_below=None,
     previous=1,
+    previous_name="a",
     changes=(),
     write=None,
 )
@@ -29,6 +31,7 @@ def write(annotation: str | None, *, before: str | None = None) -> Write:
     return Write(replace(state(2, 5, 2), undo_annotation=annotation), older, ())
 
 
+HOSTNAME = diff({"spec": {"hostname": "a"}}, {"spec": {"hostname": "b"}})
 OURS = json.dumps({"baseGeneration": 4, "ticket": "T-1"})
 
 
@@ -78,7 +81,9 @@ def test_an_intent_is_a_map_or_nothing(annotation: str | None, intent: dict[str,
         ({"previous": None}, 2, "change"),
         ({"same_below": 1}, 3, "platform"),
         ({"same_below": 1, "previous": 2}, 3, "return"),
-        ({"same_below": 1, "write": write(None)}, 3, "return"),
+        ({"same_below": 1, "write": write(None)}, 3, "platform"),
+        ({"same_below": 1, "write": replace(write(None), before=state(1, 3, 1))}, 3, "return"),
+        ({"same_below": 1, "write": replace(write(None), changes=HOSTNAME)}, 3, "return"),
         ({"same_below": 1, "write": write(OURS)}, 3, "undo"),
         ({"same_below": 1, "previous": 2, "write": write(OURS)}, 3, "undo"),
     ],

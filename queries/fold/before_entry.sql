@@ -1,5 +1,6 @@
 select
   lower.number as previous,
+  lower.name as previous_name,
   lower.template_id as previous_template_id,
   (
     select same.number
@@ -28,11 +29,14 @@ select
 from (select 1)
 left join (
   select
-    number,
-    template_id
+    older.number,
+    older.template_id,
+    objects.name
   from revision_states as older
-  where owner_uid = :workload_uid
-    and number < :number
+  join objects
+    on objects.id = older.object_id
+  where older.owner_uid = :workload_uid
+    and older.number < :number
     and exists (
       select 1
       from revision_states as born
@@ -41,7 +45,7 @@ left join (
         and born.resource_version < :version
     )
   order by
-    number desc,
-    resource_version desc
+    older.number desc,
+    older.resource_version desc
   limit 1
 ) as lower
