@@ -8,7 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import example, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.model import CLAIMS
@@ -56,9 +57,7 @@ def test_in_any_order_and_batches_the_rows_tell_the_same_changes(
     assert changes(rows_of(shuffled, batch)) == changes(states)
 
 
-@given(batch=st.sampled_from((1, 2, 3, 100)))
-@example(batch=100)
-@settings(max_examples=4, deadline=None)
+@pytest.mark.parametrize("batch", [1, 2, 3, 100])
 def test_two_late_states_in_one_batch_do_not_lend_their_content_to_what_is_behind(
     batch: int,
 ) -> None:
