@@ -107,7 +107,8 @@ async def test_w10_a_forbidden_kind_is_a_gap_and_the_others_go_on(tmp_path: Path
             asked = len(api.requests("list", "persistentvolumes"))
             while len(api.requests("list", "persistentvolumes")) < asked + 2:
                 await watch.until(lambda _: True)
-            beats = [row.data for row in await documents(watch.log) if row.fact == "coverage"]
+            rows = [row.data for row in await documents(watch.log) if row.fact == "coverage"]
+            beats = [row for row in rows if row["mark"] == "heartbeat"]
             states = [entry["state"] for entry in beats[-1]["streams"]]
             assert states == ["live", "forbidden"]
             api.forbidden.clear()
