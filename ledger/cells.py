@@ -19,6 +19,7 @@ from ledger.authors import short, who
 GLYPHS = {
     "complete": "✓",
     "superseded": "~",
+    "open": "…",
     "progressing": "…",
     "staged": "…",
     "settling": "…",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ledger.envelope import parse
@@ -25,6 +25,19 @@ from ledger.rollout.trouble import TERMINATING
 from ledger.rollout.verdict import Absences, Blocker, Verdict, newest_by_ordinal, verdict
 
 FLAGS = ("has_rolling_update", "terminating")
+ROLLOUT = (
+    "number",
+    "from_number",
+    "phase",
+    "started_at",
+    "stalled_at",
+    "finished_at",
+    "actor",
+    "impersonated",
+    "basis",
+)
+"""What a standing tells of its rollout."""
+
 SET_BACK = ("undo", "return")
 """Triggers of a revision whose template was there before."""
 
@@ -44,7 +57,7 @@ class Standing:
     verdict: Verdict
     at: str
     numbers: Mapping[str, int]
-    """The number of each revision by its name."""
+    """The number that each revision had then, by its name."""
 
     usual: Mapping[str, Any] | None
     """How long its rollouts take (queries/rollout_times.sql); None when none was timed."""
@@ -65,7 +78,7 @@ class Standing:
     @property
     def is_deleted(self) -> bool:
         """Whether the incarnation is gone."""
-        return bool(self.row["deleted_at"]) and self.row["deleted_at"] <= self.at
+        return bool(self.row["deleted_at"])
 
     @property
     def is_done(self) -> bool:
@@ -75,8 +88,7 @@ class Standing:
     @property
     def was_complete(self) -> bool:
         """Whether the rollout had been complete by then."""
-        finished_at = self.row["finished_at"]  # None too where the watch began with it
-        return self.row["phase"] == "complete" and (finished_at is None or finished_at <= self.at)
+        return bool(self.row["phase"] == "complete")
 
     @property
     def has_unseen_pods(self) -> bool:
@@ -88,11 +100,15 @@ def standing(reader: LedgerReader, workload_uid: str) -> Standing:
     """How the incarnation stands, as of the newest record. Raises NotRecorded without a state."""
     row = _row(reader, workload_uid)
     asked = {"workload_uid": workload_uid}
+    numbers = _numbers(reader, workload_uid)
+    status = _status(row)
     seen = _Seen(
-        _status(row),
+        status,
         tuple(_pod(each) for each in reader.query("status_pods", asked)),
         [recorded(each) for each in reader.query("status_refusals", asked)],
         str(row["now"]),
+        numbers,
+        _rollout(reader, workload_uid, numbers, status),
     )
     return _judged(reader, row, seen)
 
@@ -109,10 +125,14 @@ def standing_at(reader: LedgerReader, bodies: Bodies, workload_uid: str, at: str
     if not sets:
         raise NotRecorded(f"{row['namespace']}/{row['name']} was not seen by {at}")
     pods = [pod_state(each) for kind, each in raw if kind == "pods"]
-    mine = tuple(pod for pod in pods if pod.owner_uid == workload_uid)
+    mine = [pod for pod in pods if pod.owner_uid == workload_uid]
+    mine.sort(key=lambda pod: -1 if pod.ordinal is None else pod.ordinal, reverse=True)
     told = [refusal(each) for kind, each in raw if kind == "events"]
-    seen = _Seen(sets[0], mine, [each for each in told if each is not None], at)
-    return _judged(reader, dict(row) | _rollout_at(reader, row, sets[0], at), seen)
+    refusals = [each for each in told if each is not None]
+    numbers = _numbers(reader, workload_uid, at)
+    rollout = _rollout_then(_rollout(reader, workload_uid, numbers, sets[0]), at)
+    seen = _Seen(sets[0], tuple(mine), refusals, at, numbers, rollout)
+    return _judged(reader, _set_then(row, sets[0], at), seen)
 
 
 def remedies(standing_now: Standing, blocker: Blocker) -> list[tuple[str, str]]:
@@ -135,31 +155,32 @@ def remedies(standing_now: Standing, blocker: Blocker) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A set with its pods and refusals at a time."""
+    """A set with its pods and refusals at a time, the numbers of its revisions and its rollout."""
 
     status: SetStatus
     pods: tuple[PodState, ...]
     refusals: Sequence[Refusal]
     at: str
+    numbers: Mapping[str, int]
+    rollout: Mapping[str, Any]
 
 
 def _judged(reader: LedgerReader, row: Mapping[str, Any], seen: _Seen) -> Standing:
     absences = _absences(reader, row, seen)
     told = verdict(seen.status, seen.pods, absences, now=seen.at)
-    known = reader.query("rollout_history", {"workload_uid": str(row["workload_uid"])})
-    numbers = {str(each["revision_name"]): int(each["number"]) for each in reversed(known)}
-    shown = dict(row) | _author(known, row["number"], seen.status)
     usual = reader.query("rollout_times", {"namespace": row["namespace"], "name": row["name"]})
-    triggers = {each["number"]: each["trigger"] for each in known}
+    was_complete = seen.rollout["phase"] == "complete"
     return Standing(
-        shown,
+        dict(row)
+        | {name: seen.rollout[name] for name in ROLLOUT}
+        | {"phase": "complete" if was_complete else told.phase},
         seen.status,
         seen.pods,
         told,
         seen.at,
-        numbers,
+        seen.numbers,
         usual[0] if usual else None,
-        is_set_back=triggers.get(row["number"]) in SET_BACK,
+        is_set_back=seen.rollout["trigger"] in SET_BACK,
         stale=absences.stale,
     )
 
@@ -202,16 +223,6 @@ def _stale(
     return stale_claims(seen.status, str(row["name"]), templates, held, missing)
 
 
-def _author(
-    known: Sequence[Mapping[str, Any]], number: int | None, status: SetStatus
-) -> dict[str, Any]:
-    """Who caused the rollout, as queries/rollout_history.sql tells it."""
-    for each in known:
-        if each["number"] == number and each["revision_name"] == status.update_revision:
-            return {name: each[name] for name in ("actor", "impersonated", "basis")}
-    return {"actor": None, "impersonated": None, "basis": "unknown"}
-
-
 def _row(reader: LedgerReader, workload_uid: str) -> dict[str, Any]:
     rows = reader.query("status_set", {"workload_uid": workload_uid})
     if not rows or not rows[0]["generation"]:
@@ -219,15 +230,37 @@ def _row(reader: LedgerReader, workload_uid: str) -> dict[str, Any]:
     return rows[0]
 
 
-def _rollout_at(
-    reader: LedgerReader, row: Mapping[str, Any], status: SetStatus, at: str
+def _numbers(reader: LedgerReader, workload_uid: str, at: str = "") -> dict[str, int]:
+    """The number of each revision at a time, by its name."""
+    rows = reader.query("revision_numbers", {"workload_uid": workload_uid, "at": at})
+    return {str(each["name"]): int(each["number"]) for each in rows}
+
+
+def _rollout(
+    reader: LedgerReader, workload_uid: str, numbers: Mapping[str, int], status: SetStatus
 ) -> dict[str, Any]:
-    """The rollout that was the newest one at a time."""
-    same = ("number", "from_number", "phase", "started_at", "stalled_at", "finished_at")
-    for each in reader.query("rollout_history", {"workload_uid": str(row["workload_uid"])}):
-        if each["revision_name"] == status.update_revision and (each["started_at"] or "") <= at:
-            return {name: each[name] for name in same}
-    return dict.fromkeys(same)
+    """The rollout to the update revision (a row of queries/rollout_history.sql), or nothing."""
+    number = numbers.get(status.update_revision)
+    for each in reader.query("rollout_history", {"workload_uid": workload_uid}):
+        if (each["number"], each["revision_name"]) == (number, status.update_revision):
+            return each
+    return dict.fromkeys((*ROLLOUT, "trigger")) | {"basis": "unknown"}
+
+
+def _rollout_then(rollout: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """A rollout without what came later."""
+    times = ("started_at", "stalled_at", "finished_at")
+    later = {name for name in times if (rollout[name] or "") > at}
+    phase = "progressing" if "finished_at" in later else rollout["phase"]
+    return dict(rollout) | dict.fromkeys(later) | {"phase": phase}
+
+
+def _set_then(row: Mapping[str, Any], status: SetStatus, at: str) -> dict[str, Any]:
+    """A set's row with its columns as they were at a time."""
+    was_there = (row["deleted_at"] or "9") > at
+    columns = asdict(status) | {name: int(getattr(status, name)) for name in FLAGS}
+    gone = {"deleted_at": None if was_there else row["deleted_at"]}
+    return dict(row) | columns | gone | {"now": at}
 
 
 def _status(row: Mapping[str, Any]) -> SetStatus:

@@ -22,7 +22,7 @@
 --   name: the ControllerRevision's name
 --   trigger: why the revision came to be
 --   undo_of: the lower number that last held this template, for an undo or return
---   status: what became of the rollout
+--   status: what became of the rollout; with as_of, open for one that had not ended by then
 --   summary: what changed against the next lower revision
 --   actor: who did it, where known
 --   impersonated: as whom, where the actor took another's name
@@ -61,7 +61,7 @@ select
     when :as_of = '' or rollouts.phase = 'unobserved' or rollouts.ended_at <= :as_of
       or rollouts.ended_at is null and :as_of >= (select now from progress)
       then coalesce(rollouts.phase, 'unobserved')
-    else iif(rollouts.phase is null, 'unobserved', 'progressing')
+    else iif(rollouts.phase is null, 'unobserved', 'open')
   end as status,
   revisions.summary,
   credits.actor,

@@ -15,6 +15,9 @@ Asked = Callable[..., tuple[int, str, str]]
 UPDATED, GONE, AGAIN = "2026-11-23T12:54:30Z", "2026-11-23T13:00:30Z", "2026-11-23T13:02:00Z"
 """kafka is being updated, is deleted, and is there again under another uid."""
 
+RETURNING = "2026-11-23T13:02:40Z"
+"""web goes on to revision 10; its revision 9 is to be taken up again as 11."""
+
 AFTERWARDS = "2026-11-25T00:00:00Z"
 
 
@@ -52,6 +55,19 @@ def test_status_is_that_of_the_incarnation_that_was_there(asked: Asked) -> None:
     (now,) = items(asked, "status", "sts/kafka", "-n", "data", "--as-of", AGAIN)
     assert then["workload_uid"] != now["workload_uid"]
     assert (then["phase"], then["updated"], now["phase"]) == ("progressing", 1, "complete")
+
+
+def test_a_revision_has_the_number_that_it_had_then(asked: Asked) -> None:
+    (then,) = items(asked, "status", "sts/web", "-n", "shop", "--as-of", RETURNING)
+    assert [(pod["name"], pod["number"]) for pod in then["pods"]] == [
+        ("web-2", 10),
+        ("web-1", 10),
+        ("web-0", 9),
+    ]
+    _, out, _ = asked("status", "sts/web", "-n", "shop", "--as-of", RETURNING)
+    assert "rev 11" not in out
+    rows = items(asked, "history", "sts/web", "-n", "shop", "--as-of", RETURNING)
+    assert [(row["number"], row["status"]) for row in rows[:2]] == [(10, "open"), (9, "complete")]
 
 
 def test_what_was_not_there_is_left_out_unless_asked_for_by_name(asked: Asked) -> None:

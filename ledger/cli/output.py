@@ -29,6 +29,7 @@ PHASES = {
     "complete": "✓",
     "superseded": "~",
     "undone": "↩",
+    "open": "…",
     "progressing": "…",
     "staged": "…",
     "settling": "…",
