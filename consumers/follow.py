@@ -35,7 +35,7 @@ from ledger.model import NOWHERE, Position, Record
 from ledger.store import Ledger, Progress
 
 BATCH_RECORDS = 500
-EDITION = 6
+EDITION = 7
 """Raised whenever the same records would give other rows: a ledger folded by an earlier edition is
 folded again.
 """
