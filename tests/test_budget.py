@@ -186,6 +186,11 @@ def test_status_is_silent_on_numbers_where_nothing_waits_or_nothing_is_stuck() -
         assert not any("allowed unavailable" in line for line in printed(rolling(1), pods))
 
 
+def test_a_pod_that_is_not_there_has_its_place_among_the_others() -> None:
+    lines = printed(parallel(1), [a_pod(2, "new"), a_pod(0, "new")])
+    assert [line.split()[0] for line in lines[1:4]] == ["web-2", "web-1", "web-0"]
+
+
 def test_of_many_unavailable_pods_five_are_named() -> None:
     status = parallel(4, replicas=9)
     pods = [*old(0, 1), *(sick(number, "new") for number in range(2, 9))]

@@ -34,8 +34,9 @@ Line = tuple[str, str]
 def drawn(each: Standing, screen: Screen) -> list[Line]:
     """Header, a line for each pod, counts, and what holds it up."""
     lines: list[Line] = [(_header(each), "title")]
-    pods = sorted(each.pods, key=lambda pod: -(pod.ordinal if pod.ordinal is not None else -1))
-    rows = [_pod_cells(each, pod, screen) for pod in pods] + _missing(each)
+    pods = [(pod.ordinal, _pod_cells(each, pod, screen)) for pod in each.pods]
+    by_ordinal = sorted(pods + _missing(each), key=_ordinal, reverse=True)
+    rows = [cells for _, cells in by_ordinal]
     widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
@@ -121,18 +122,22 @@ def _note(each: Standing, pod: PodState) -> str:
     return "waiting"
 
 
-def _missing(each: Standing) -> list[list[str]]:
+def _ordinal(row: tuple[int | None, list[str]]) -> int:
+    return -1 if row[0] is None else row[0]
+
+
+def _missing(each: Standing) -> list[tuple[int | None, list[str]]]:
     there = {pod.ordinal for pod in each.pods}
     if each.has_unseen_pods:
         return []
     name = each.row["name"]
     blocked = {blocker.pod: blocker for blocker in each.verdict.blockers}
-    rows = []
-    for ordinal in sorted(set(each.status.ordinals) - there, reverse=True):
+    rows: list[tuple[int | None, list[str]]] = []
+    for ordinal in set(each.status.ordinals) - there:
         blocker = blocked.get(f"{name}-{ordinal}")
         told = blocker.reason if blocker else "not there"
         note = "← blocks the rollout" if blocker else _awaited(each.stale.get(ordinal))
-        rows.append([f"{name}-{ordinal}", "", "", told, note])
+        rows.append((ordinal, [f"{name}-{ordinal}", "", "", told, note]))
     return rows
 
 
