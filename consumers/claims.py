@@ -5,17 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from ledger.model import parse_timestamp, timestamp
+from consumers.slack import later
 from ledger.rollout.claims import readings
 from ledger.store import Ledger, Row
-
-SLACK = timedelta(seconds=2)
-"""Watches of different kinds are not ordered among each other: an owner's end may be seen just
-after what the garbage collector made of it.
-"""
 
 BY_HAND = "by hand"
 WHEN_DELETED = "retention whenDeleted"
@@ -146,7 +140,7 @@ def _is_gone(end: Mapping[str, Any] | None, at: str) -> bool:
         return True
     ends = [end["deleted_after"] or end["deleted_at"], end["terminating_at"]]
     since = min((each for each in ends if each is not None), default=None)
-    return since is not None and since <= timestamp(parse_timestamp(at) + SLACK)
+    return since is not None and since <= later(at)
 
 
 def _owners(state: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

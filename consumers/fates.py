@@ -5,17 +5,11 @@ and why.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from consumers.pruning import Fate, Scene, Sibling, fate_of
-from ledger.model import parse_timestamp, timestamp
+from consumers.slack import earlier, later
 from ledger.store import Ledger
-
-SLACK = timedelta(seconds=2)
-"""Watches of different kinds are not ordered among each other: a limit's change may be seen just
-after its effect.
-"""
 
 
 @dataclass(slots=True)
@@ -38,7 +32,7 @@ class Fates:
         """The uids of the incarnation's pruned revisions whose reason may rest on a state of the
         set, or of one of its pods, that was seen at that time.
         """
-        key = {"workload_uid": workload_uid, "since": _earlier(seen_at)}
+        key = {"workload_uid": workload_uid, "since": earlier(seen_at)}
         return [row["revision_uid"] for row in self.ledger.rows("fold/pruned_near", key)]
 
     def _scene(self, workload_uid: str, facts: dict[str, Any]) -> Scene:
@@ -51,7 +45,7 @@ class Fates:
             siblings=[Sibling(row["uid"], row["name"], row["number"]) for row in siblings],
             rules=self._rules(object_id, deleted_at, self._held(workload_uid, facts)),
             set_is_going=self._is_going(object_id, workload, deleted_at),
-            set_goes_soon=self._is_going(object_id, workload, _later(deleted_at)),
+            set_goes_soon=self._is_going(object_id, workload, later(deleted_at)),
         )
 
     def _rules(
@@ -60,9 +54,9 @@ class Fates:
         """The rule in force at the deletion comes first, then those that came soon after."""
         key = {
             "object_id": object_id,
-            "since_at": _earlier(deleted_at),
+            "since_at": earlier(deleted_at),
             "deleted_at": deleted_at,
-            "until_at": _later(deleted_at),
+            "until_at": later(deleted_at),
         }
         return [
             (row["history_limit"], held | {row["current_revision"], row["update_revision"]})
@@ -78,8 +72,8 @@ class Fates:
         """
         key = {
             "workload_uid": workload_uid,
-            "since_at": _earlier(str(facts["deleted_after"] or facts["deleted_at"])),
-            "until_at": _later(str(facts["deleted_at"])),
+            "since_at": earlier(str(facts["deleted_after"] or facts["deleted_at"])),
+            "until_at": later(str(facts["deleted_at"])),
             "deleted_version": facts["deleted_version"],
         }
         return frozenset(row["revision"] for row in self.ledger.rows("fold/revisions_held", key))
@@ -89,11 +83,3 @@ class Fates:
         terminating = self.ledger.row("fold/terminating_since", {"object_id": object_id})
         since = [at for at in (deleted_at, terminating and terminating["observed_at"]) if at]
         return any(at <= until_at for at in since)
-
-
-def _earlier(at: str) -> str:
-    return timestamp(parse_timestamp(at) - SLACK)
-
-
-def _later(at: str) -> str:
-    return timestamp(parse_timestamp(at) + SLACK)

@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from consumers.bindings import Bindings
-from consumers.claims import SLACK, Claims
+from consumers.claims import Claims
 from consumers.mounts import Mounts
 from consumers.projection import Observed, Touched
+from consumers.slack import earlier
 from consumers.states import States
 from ledger.canonical import to_bytes
 from ledger.errors import PoisonRecord
 from ledger.keep import controller_of
-from ledger.model import CLAIMS, PODS, STATEFUL_SETS, VOLUMES, parse_timestamp, timestamp
+from ledger.model import CLAIMS, PODS, STATEFUL_SETS, VOLUMES
 from ledger.rollout.claims import (
     ClaimState,
     ClaimTemplate,
@@ -211,7 +212,7 @@ class Volumes:
         for uid, moment in self.touched.moments.items():
             row = self.ledger.row("fold/workload", {"uid": uid})
             if row is not None:
-                since = timestamp(parse_timestamp(moment) - SLACK)
+                since = earlier(moment)
                 named = {"namespace": row["namespace"], "workload": row["name"]}
                 self._touch("fold/claim_keys_decided", named | {"since": since})
 
