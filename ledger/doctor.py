@@ -25,7 +25,7 @@ from ledger.errors import LedgerError
 from ledger.keys import KeyRing
 from ledger.model import KINDS, NOWHERE
 from ledger.reader import LocalReader, Rows
-from ledger.revision_hash import hash_in_name
+from ledger.revision_hash import name_hash
 from ledger.sealing import holds_identity
 from ledger.settings import Settings
 from ledger.troubles import checked
@@ -180,8 +180,7 @@ def _names(reader: LocalReader) -> Iterator[Finding]:
     found = [
         f"{row['namespace']}/{row['workload']} {row['label']}, {row['name']}"
         for row in rows
-        if hash_in_name(row["name"], json.loads(row["template"]), row["collision_count"])
-        == "differs"
+        if name_hash(row["name"], json.loads(row["template"]), row["collision_count"]) == "differs"
     ]
     if found:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""

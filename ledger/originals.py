@@ -26,9 +26,6 @@ Source = Literal["live", "sealed", "recorded"]
 class Wanted:
     """The revision whose original is wanted, as the ledger has it."""
 
-    set_name: str
-    """The StatefulSet's name."""
-
     name: str
     """The ControllerRevision's name; empty for a template that never got one."""
 
@@ -102,10 +99,5 @@ def from_recorded(wanted: Wanted) -> Original:
 
 
 def _original(template: Mapping[str, Any], source: Source, wanted: Wanted) -> Original:
-    checked = name_hash(
-        wanted.name,
-        template,
-        set_name=wanted.set_name,
-        collision_count=wanted.collision_count,
-    )
+    checked = name_hash(wanted.name, template, wanted.collision_count)
     return Original(template, source, checked)

@@ -30,29 +30,23 @@ def name_of(set_name: str, data: Mapping[str, Any], collision_count: int) -> str
     return _name(set_name, _hashed(_spelled(data)), collision_count)
 
 
-def name_hash(
-    name: str, template: Mapping[str, Any], *, set_name: str, collision_count: int = 0
-) -> NameHash:
-    """Whether a revision of that name has this template, in whichever way servers spell it;
-    `unchecked` without a name. `collision_count` is the set's `status.collisionCount`: the
-    revision may be from before each collision.
+def name_hash(name: str, template: Mapping[str, Any], collision_count: int = 0) -> NameHash:
+    """Whether the hash at the end of a revision's name is that of this template, in whichever way
+    servers spell it; `unchecked` without a name.
+
+    What comes before the hash is not looked at: an adopted revision is named after the set that it
+    was made for. `collision_count` is the set's `status.collisionCount`: the revision may be from
+    before each collision.
     """
     if not name:
         return "unchecked"
+    set_name = name.rpartition("-")[0]
     counts = range(min(collision_count, COLLISIONS_LIMIT) + 1)
     for data in _data_of(template):
         hashed = _hashed(_spelled(data))
         if any(name == _name(set_name, hashed, count) for count in counts):
             return "matches"
     return "differs"
-
-
-def hash_in_name(name: str, template: Mapping[str, Any], collision_count: int) -> NameHash:
-    """Whether the hash at the end of a revision's name is that of its template, whatever comes
-    before it: an adopted revision is named after the set that it was made for.
-    """
-    set_name = name.rpartition("-")[0]
-    return name_hash(name, template, set_name=set_name, collision_count=collision_count)
 
 
 def _data_of(template: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger.errors import NotRecorded, UsageError
 from ledger.reader import LedgerReader
-from ledger.revision_hash import NameHash, hash_in_name
+from ledger.revision_hash import NameHash, name_hash
 
 NOBODYS = ("platform", "adopted", "found", "unseen")
 """Triggers of revisions that the write of their generation did not cause."""
@@ -34,7 +34,7 @@ class RecordedRevision:
         """
         if self.row["redaction_key"] is not None:
             return "unchecked"
-        return hash_in_name(self.row["name"], self.template, self.row["collision_count"])
+        return name_hash(self.row["name"], self.template, self.row["collision_count"])
 
 
 def revision(reader: LedgerReader, workload: Mapping[str, Any], word: str) -> RecordedRevision:

@@ -19,7 +19,7 @@ from ledger.cli import run
 from ledger.doctor import Finding, examine
 from ledger.envelope import parse
 from ledger.reader import LocalReader
-from ledger.revision_hash import hash_in_name, name_hash, name_of
+from ledger.revision_hash import name_hash, name_of
 from ledger.settings import Settings
 from ledger.show import revision
 from ledger.targets import Scope, find
@@ -103,12 +103,12 @@ def test_the_name_of_every_real_revision_is_the_hash_of_its_data() -> None:
         name, set_name = raw["metadata"]["name"], raw["metadata"]["ownerReferences"][0]["name"]
         assert name == name_of(set_name, raw["data"], 0)
         template = normal_template(raw["data"]["spec"]["template"])
-        assert name_hash(name, template, set_name=set_name) == "matches"
+        assert name_hash(name, template) == "matches"
         # An adopted revision keeps the name of the set that it was made for.
-        assert hash_in_name(f"other-{name.rpartition('-')[2]}", template, 0) == "matches"
+        assert name_hash(f"other-{name.rpartition('-')[2]}", template, 0) == "matches"
         edited = json.loads(json.dumps(template).replace("ClusterFirst", "Default"))
         assert edited != template
-        assert name_hash(name, edited, set_name=set_name) == "differs"
+        assert name_hash(name, edited) == "differs"
     data = found[0]["data"]
     assert name_of("web", data, 1) != name_of("web", data, 0)
 
@@ -326,7 +326,7 @@ def test_both_spellings_of_a_template_have_two_names_and_one_normal_form() -> No
         assert older_name != name
         assert normal_template(older) == normal_template(template)
         for each in (name, older_name):
-            assert name_hash(each, normal_template(template), set_name=set_name) == "matches"
+            assert name_hash(each, normal_template(template)) == "matches"
 
 
 @case(19, stream="constructed")

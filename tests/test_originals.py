@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ REVISION = {"metadata": {"name": name_of("web", DATA, 0)}, "data": DATA}
 def recorded(template: dict[str, Any] = TEMPLATE, *, collisions: int = 0) -> Wanted:
     """What the ledger has of a revision of `web`."""
     redacted = REDACTOR.redact(template).document
-    return Wanted("web", name_of("web", DATA, collisions), redacted, collisions)
+    return Wanted(name_of("web", DATA, collisions), redacted, collisions)
 
 
 def other_image() -> dict[str, Any]:
@@ -63,6 +64,12 @@ def other_password() -> dict[str, Any]:
 def test_the_live_revision_is_the_original() -> None:
     found = from_live(REVISION, recorded())
     assert (found.template, found.source, found.name_hash) == (TEMPLATE, "live", "matches")
+
+
+def test_an_adopted_revision_is_named_after_the_set_that_it_was_made_for() -> None:
+    adopted = replace(recorded(), name=name_of("other", DATA, 0))
+    raw = {"metadata": {"name": adopted.name}, "data": DATA}
+    assert from_live(raw, adopted).name_hash == "matches"
 
 
 def test_a_live_revision_with_another_image_is_refused() -> None:
@@ -87,12 +94,12 @@ def test_the_hash_counts_the_collisions_of_the_set() -> None:
     assert found.name_hash == "matches"
     third = recorded(collisions=2)
     assert from_live(REVISION, third).name_hash == "matches"
-    late = Wanted("web", third.name, third.template, 1)
+    late = Wanted(third.name, third.template, 1)
     assert from_live(REVISION, late).name_hash == "differs"
 
 
 def test_a_template_that_never_got_a_revision_has_no_hash_to_check() -> None:
-    unnamed = Wanted("web", "", recorded().template)
+    unnamed = Wanted("", recorded().template)
     value = record_of(TEMPLATE, unnamed.template)
     assert from_sealed(value, IDENTITIES, unnamed).name_hash == "unchecked"
 
@@ -160,7 +167,7 @@ def test_what_is_sealed_does_not_say_how_long_the_secrets_are() -> None:
 def test_a_template_of_a_megabyte_is_sealed_and_opened() -> None:
     huge = copy.deepcopy(TEMPLATE)
     huge["metadata"]["annotations"] = {"note": "x" * 1_500_000}
-    revision = Wanted("web", "", REDACTOR.redact(huge).document)
+    revision = Wanted("", REDACTOR.redact(huge).document)
     value = record_of(huge, revision.template)
     assert from_sealed(value, IDENTITIES, revision).template == huge
 
@@ -168,7 +175,7 @@ def test_a_template_of_a_megabyte_is_sealed_and_opened() -> None:
 def test_a_recorded_template_is_its_own_original_when_nothing_is_hidden() -> None:
     plain = {"spec": {"containers": [{"name": "web", "image": "nginx:1.27"}]}}
     data = {"spec": {"template": {"$patch": "replace"} | plain}}
-    found = from_recorded(Wanted("web", name_of("web", data, 0), plain))
+    found = from_recorded(Wanted(name_of("web", data, 0), plain))
     assert (found.template, found.source, found.name_hash) == (plain, "recorded", "matches")
 
 

@@ -118,15 +118,14 @@ def test_each_opens_to_what_the_api_server_gave(made: Made, demo: Path) -> None:
     rows = asked(
         made.ledger,
         """
-        select revisions.name, workloads.name, template, sealed.position
+        select revisions.name, template, sealed.position
         from revisions
-        join workloads on workloads.uid = workload_uid
         join templates on templates.id = template_id
         join sealed on template_digest = digest""",
     )
-    for name, set_name, template, position in rows:
+    for name, template, position in rows:
         if name in raw:
-            wanted = Wanted(set_name, name, from_bytes(template.encode()))
+            wanted = Wanted(name, from_bytes(template.encode()))
             opened = from_sealed(made.values[position], IDENTITIES, wanted)
             assert (opened.template, opened.name_hash) == (raw[name], "matches")
             found += 1

@@ -150,7 +150,7 @@ def _wanted(history: History | None, wish: Wish, live: Live, target: Candidate) 
     else:
         template = normal_template((target.raw_revision or {})["data"]["spec"]["template"])
     collisions = (live.raw_set.get("status") or {}).get("collisionCount") or 0
-    return Wanted(wish.name, target.name, template, int(collisions))
+    return Wanted(target.name, template, int(collisions))
 
 
 def _spec_then(history: History | None, target: Candidate) -> Mapping[str, Any] | None:
