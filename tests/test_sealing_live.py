@@ -101,7 +101,7 @@ def opens(
     with LogFile.open(log_path, writable=False) as log:
         record = log.get(Position(position))
     for path in identities:
-        wanted = Wanted("web", name, from_bytes(template.encode()))
+        wanted = Wanted(name, from_bytes(template.encode()))
         with suppress(IdentityUnusable):
             found.append((from_sealed(record, open_identities(path), wanted), path))
     [(original, path)] = found

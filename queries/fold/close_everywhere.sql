@@ -16,7 +16,7 @@ set closed_at = (
         kind,
         scope
       from coverage
-      -- A clock that was set back makes what came after older than what was last seen.
+      -- a clock that was set back makes what came after older than what was last seen
       where until_at >= min(gaps.last_seen_at, gaps.opened_at)
     ) as streams
   )
