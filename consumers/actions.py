@@ -7,16 +7,21 @@ records the one that tells most stands, whichever came first.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from consumers.projection import Observed, Touched
 from ledger.canonical import to_bytes
 from ledger.errors import PoisonRecord
+from ledger.model import parse_timestamp, timestamp
 from ledger.store import Ledger
 
 LEVELS = ("Metadata", "Request", "RequestResponse")
+
+
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+"""Any number that the ledger can hold."""
 
 
 class _Deleted(msgspec.Struct):
@@ -40,11 +45,11 @@ class _Action(msgspec.Struct, rename="camel"):
     name: str = ""
     uid: str = ""
     version: int | None = None
-    generation: int | None = None
-    code: int = 0
+    generation: _Number | None = None
+    code: _Number = 0
     dry_run: bool = False
     manager: str = ""
-    replicas: int | None = None
+    replicas: _Number | None = None
     apply: bool = False
     touched: list[str] = []
     removed: list[str] = []
@@ -67,6 +72,7 @@ class Actions:
             action = msgspec.convert(observed.document.data, _Action)
             version = observed.document.version(action.version)
             deleted = [(d.uid, observed.document.version(d.version)) for d in action.deleted]
+            action.received, action.completed = map(_moment, (action.received, action.completed))
         except (msgspec.ValidationError, ValueError) as wrong:
             raise PoisonRecord(f"not an audit record: {wrong}") from None
         row = _row(observed, action) | {"resource_version": version}
@@ -88,6 +94,10 @@ class Actions:
 
     def forget(self) -> None:
         """Nothing is cached."""
+
+
+def _moment(at: str) -> str:
+    return timestamp(parse_timestamp(at))
 
 
 def _tells(row: Any) -> tuple[bool, int]:

@@ -136,15 +136,16 @@ def template_facts(template: Mapping[str, Any]) -> TemplateFacts:
 
 def spec_managers(raw_set: Mapping[str, Any]) -> str:
     """The managedFields entries that own spec or annotation fields, as JSON: evidence of who wrote
-    a template.
+    a template. What is malformed is left out, as in managed_fields.py.
     """
-    entries = raw_set["metadata"].get("managedFields") or []
-    kept = [
-        entry
-        for entry in entries
-        if isinstance(entry, dict) and "f:spec" in (entry.get("fieldsV1") or {})
-    ]
+    entries = raw_set["metadata"].get("managedFields")
+    kept = [entry for entry in entries if _owns_spec(entry)] if isinstance(entries, list) else []
     return to_bytes(kept).decode()
+
+
+def _owns_spec(entry: Any) -> bool:
+    fields = entry.get("fieldsV1") if isinstance(entry, dict) else None
+    return isinstance(fields, dict) and "f:spec" in fields
 
 
 def _set_facts(

@@ -30,7 +30,7 @@ from ledger.rollout.claims import (
     volume_state,
 )
 from ledger.rollout.pods import pod_state
-from ledger.rollout.raw import server_time
+from ledger.rollout.raw import items, server_time
 from ledger.store import Ledger, Row
 
 CACHED = 20_000
@@ -276,7 +276,7 @@ def _templates_of(raw_set: Mapping[str, Any]) -> tuple[ClaimTemplate, ...]:
 
 def _what_a_mount_shows(raw_pod: Mapping[str, Any]) -> tuple[Any, ...]:
     metadata, spec = raw_pod["metadata"], raw_pod.get("spec") or {}
-    conditions = (raw_pod.get("status") or {}).get("conditions") or ()
+    conditions = items((raw_pod.get("status") or {}).get("conditions"))
     scheduled = [each for each in conditions if each.get("type") == "PodScheduled"]
     return (
         metadata.get("labels"),

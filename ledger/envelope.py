@@ -249,5 +249,14 @@ def _check_object(document: Document) -> None:
         raise PoisonRecord("its resourceversion or generation is out of range")
     if document.data is None and not document.withheld:
         raise PoisonRecord("it has no data")
-    if document.data is not None and not isinstance(document.data, dict):
+    if document.data is not None:
+        _check_data(document)
+
+
+def _check_data(document: Document) -> None:
+    if not isinstance(document.data, dict):
         raise PoisonRecord("its data is not an object")
+    metadata = document.data.get("metadata")
+    uid = metadata.get("uid", document.objectuid) if isinstance(metadata, dict) else ""
+    if uid != document.objectuid:
+        raise PoisonRecord("its data is another object's, or none's")

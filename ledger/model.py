@@ -100,6 +100,10 @@ def epoch_of(version: int) -> int:
     return version // EPOCH_SPAN + 1
 
 
+YEARS = range(1970, 9000)
+"""Those that a time may be of."""
+
+
 def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC with microseconds and Z: sorts as text."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -111,8 +115,12 @@ def utc_now() -> datetime:
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Read RFC 3339. Raises ValueError for anything else."""
+    """Read RFC 3339. Raises ValueError for anything else, and for a year that no cluster has seen:
+    Go's zero time is of the year 1, and near either end of the calendar no time can be moved.
+    """
     parsed = datetime.fromisoformat(text)
     if parsed.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")
+    if parsed.year not in YEARS:
+        raise ValueError(f"no time of a cluster: {text!r}")
     return parsed.astimezone(UTC)

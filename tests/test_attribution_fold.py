@@ -254,6 +254,28 @@ def test_of_two_records_of_one_request_the_one_that_tells_more_stands(
 
 
 @pytest.mark.parametrize(
+    "odd",
+    [
+        {"received": "yesterday"},
+        {"completed": "0001-01-01T00:00:00Z"},
+        {"completed": "9999-12-31T23:59:59Z"},
+        {"code": 2**63},
+        {"generation": 2**63},
+        {"replicas": -1},
+    ],
+    ids=str,
+)
+def test_a_request_of_no_time_or_with_a_number_that_nobody_has_is_kept_aside(
+    tmp_path: Path, odd: dict[str, Any]
+) -> None:
+    values = values_of(STREAMS / "writers.jsonl.zst")
+    envelope = from_bytes(next(value for value in values if is_audit(value)))
+    envelope["data"] |= odd
+    path = folded([to_bytes(envelope)], tmp_path / "l.db")
+    assert answer(path, "select count(*) from rejects") == [(1,)]
+
+
+@pytest.mark.parametrize(
     "data",
     [{"verb": "patch"}, {"workloadUid": UID}, {"verb": "patch", "stage": 7}, {}],
 )

@@ -256,6 +256,23 @@ def test_an_event_that_lacks_what_every_event_has_is_none_of_an_api_servers(leav
         action_of(event)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"stageTimestamp": "0001-01-01T00:00:00Z"},
+        {"requestReceivedTimestamp": "9999-12-31T23:59:59.9Z"},
+        {"responseStatus": {"code": 2**63}},
+        {"responseObject": shown("StatefulSet", uid="u", resourceVersion="4", generation=2**63)},
+    ],
+    ids=str,
+)
+def test_an_event_of_no_time_or_with_a_number_that_nobody_has_is_refused(
+    odd: dict[str, Any],
+) -> None:
+    with pytest.raises(ValueError, match=r"no time of a cluster|not an audit event"):
+        action_of(raw("update", SET, **odd))
+
+
 def test_what_is_of_another_kind_is_refused_in_these_words() -> None:
     with pytest.raises(ValueError, match=r"^not an audit event$"):
         action_of(raw("delete", SET, kind="EventList"))

@@ -44,6 +44,9 @@ SUBRESOURCES = {
 OURS = "rollout-ledger/"
 """The prefix of our own annotations: the only ones whose values are kept."""
 
+MOST = 2**62
+"""No number of an API server is larger, and a database holds none that is much."""
+
 EMPTY: tuple[Any, ...] = ("", None, [])
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -128,7 +131,7 @@ def _action(raw_event: Raw, kind: Kind, ref: Raw, response: Raw) -> dict[str, An
         "kind": kind.plural,
         "subresource": str(ref.get("subresource", "")),
         "namespace": str(ref.get("namespace", "")),
-        "code": int(status.get("code", 0)),
+        "code": _number(status.get("code", 0)),
         "received": _time(raw_event["requestReceivedTimestamp"]),
         "completed": _time(raw_event["stageTimestamp"]),
         "dryRun": "dryRun" in asked or _asks_for_dry_run(raw_event, ref, request),
@@ -207,7 +210,12 @@ def _time(raw_time: Any) -> str:
 
 
 def _number(value: Any) -> int | None:
-    return None if value in (None, "") else int(value)
+    if value in (None, ""):
+        return None
+    number = int(value)
+    if not 0 <= number < MOST:
+        raise ValueError("not an audit event: a number out of range")
+    return number
 
 
 def _mapping(value: Any) -> Raw:
