@@ -74,6 +74,29 @@ def test_two_revisions_numbered_0_are_both_kept_by_creation(
     assert found == [(0, "plain-77f986ccf9"), (0, "plain-84cbbb56d")]
 
 
+@case(10, stream="constructed")
+def test_a_number_that_is_used_again_for_another_template_is_a_change_by_somebody(
+    rollouts: Story, tmp_path: Path
+) -> None:
+    """As when the newest revision is deleted by hand, and the template written before the
+    controller has made it again.
+    """
+
+    def again(value: bytes) -> bytes:
+        return value.replace(b'"revision":3', b'"revision":2')
+
+    third = b"controllerrevisions/default/plain-854d9db94c"
+    made = [again(value) if third in value else value for value in rollouts.values]
+    statement = """
+        select what, actor, basis
+        from timeline
+        where workload = 'plain' and number in (2, 3) and what <> 'unseen'
+        order by position"""
+    whole = asked(rollouts.values, tmp_path / "whole.db", statement)
+    assert whole == [("change", "alice@example.com", "exact")] * 2
+    assert asked(made, tmp_path / "ledger.db", statement) == whole
+
+
 @case(11, stream="constructed")
 def test_a_name_given_after_a_collision_is_no_other_revision(
     rollouts: Story, tmp_path: Path

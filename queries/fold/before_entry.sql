@@ -23,6 +23,7 @@ select
     from revision_states as twin
     where twin.owner_uid = :workload_uid
       and twin.number = :number
+      and twin.template_id = :template_id
       and twin.object_id <> :object_id
       and twin.resource_version < :version
   ) as has_twin
