@@ -20,6 +20,9 @@ from ledger.store import Ledger
 LEVELS = ("Metadata", "Request", "RequestResponse")
 
 
+LEFT_OUT = "/*"
+"""Among a request's paths: some were left out, and may be any."""
+
 _Number = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 """Any number that the ledger can hold."""
 
@@ -51,6 +54,8 @@ class _Action(msgspec.Struct, rename="camel"):
     manager: str = ""
     replicas: _Number | None = None
     apply: bool = False
+    cut: bool = False
+    request_version: int | None = None
     touched: list[str] = []
     removed: list[str] = []
     deleted: list[_Deleted] = []
@@ -96,6 +101,11 @@ class Actions:
         """Nothing is cached."""
 
 
+def _changed_nothing(action: _Action) -> bool:
+    """Whether a request was answered with the very version that it required."""
+    return action.version is not None and action.version == action.request_version
+
+
 def _moment(at: str) -> str:
     return timestamp(parse_timestamp(at))
 
@@ -112,16 +122,19 @@ def _row(observed: Observed, action: _Action) -> dict[str, Any]:
     more = ("generation", "code", "user", "impersonated", "agent", "manager", "replicas")
     told = {name: getattr(action, name) for name in (*same, *more, "imported")}
     lists = {
-        name: to_bytes(getattr(action, name)).decode()
-        for name in ("addresses", "touched", "removed")
+        "addresses": action.addresses,
+        "touched": [*action.touched, *([LEFT_OUT] if action.cut else [])],
+        "removed": action.removed,
     }
+    # A client chooses the uid in an Eviction.
+    told["uid"] = "" if action.subresource == "eviction" else action.uid
     return (
         {"position": observed.position, "audit_id": audit_id}
         | told
-        | lists
+        | {name: to_bytes(each).decode() for name, each in lists.items()}
         | {
             "apply": int(action.apply),
-            "dry_run": int(action.dry_run),
+            "dry_run": int(action.dry_run or _changed_nothing(action)),
             "received_at": action.received,
             "completed_at": action.completed,
         }

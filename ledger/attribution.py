@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from ledger.audit.paths import covers
+from ledger.audit.paths import covers, may_cover
 from ledger.diff import Change, Field
-from ledger.evidence import METADATA, Action, Basis, Ending, Evidence, Write
+from ledger.evidence import BODIES, Action, Basis, Ending, Evidence, Write
 from ledger.managed_fields import Manager, entries, last_writer, owners_of
 from ledger.model import parse_timestamp, timestamp
 
@@ -82,7 +82,12 @@ def authors_of_ending(ending: Ending, actions: Iterable[Action]) -> list[Evidenc
         and not action.user.startswith(KUBELETS)
     ]
     known = _not_outrun([a for a in asked if a.uid == ending.uid and _is_sure_deletion(a)])
-    first = [(action, True) for action in known if _begins(ending, action)]
+    # Where no state of the ending was seen, only time tells the first deletion from another.
+    first = [
+        (action, True if ending.version or _is_at_once(action, ending.observed_at) else None)
+        for action in known
+        if _begins(ending, action)
+    ]
     # Who deletes at once leaves a later version than the one the ending began with, but so does
     # who hurries an ending.
     hurried = [(a, None) for a in known if ending.version and (a.version or 0) > ending.version]
@@ -140,7 +145,7 @@ def _untold(write: Write, asked: Iterable[Action]) -> list[_Maker]:
 
 def _is_sure_deletion(action: Action) -> bool:
     """Whether a request was to delete, and no dry run: a deletion says so in its body alone."""
-    return action.verb in DELETIONS and action.level != METADATA
+    return action.verb in DELETIONS and action.level in BODIES
 
 
 def _may_mean(action: Action, ending: Ending) -> bool:
@@ -162,8 +167,9 @@ def _begins(ending: Ending, action: Action) -> bool:
 
 
 def _not_outrun(actions: Sequence[Action]) -> list[Action]:
-    """Those that did not come in only after another one was done."""
-    return [a for a in actions if not any(b.completed_at < a.received_at for b in actions)]
+    """Those that did not come in only after another one was done, by whichever server's clock."""
+    done = min((_moved(b.completed_at, CLOCKS_SECONDS) for b in actions), default="")
+    return [a for a in actions if a.received_at <= done]
 
 
 def _is_at_once(action: Action, observed_at: str) -> bool:
@@ -194,9 +200,9 @@ def _fits(write: Write, action: Action) -> bool | None:
     if action.subresource == "scale":
         # Of a scale to none nobody owns the replicas.
         return action.replicas is not None or None
-    # What the server fills in belongs to nobody after a server-side apply.
     sure = [each for each in told if each is not None]
-    return True if sure and (action.apply or len(sure) == len(told)) else None
+    # What the server fills in belongs to nobody after a server-side apply.
+    return True if sure and (_applies(write, action) or len(sure) == len(told)) else None
 
 
 def _made(write: Write, action: Action, change: Change) -> bool | None:
@@ -221,9 +227,9 @@ def _is_by(owner: Manager, action: Action) -> bool:
 def _removes(write: Write, action: Action, change: Change) -> bool | None:
     if action.verb == "update":
         return True
-    if action.apply:
+    if _applies(write, action):
         owners = owners_of(entries(write.metadata_before), change, ())
-        return any(o.manager == action.manager and o.operation == "Apply" for o in owners)
+        return any(_has_applied(owner, action) for owner in owners)
     if not action.touched and not action.removed:
         return None
     field = [step.name if isinstance(step, Field) else "*" for step in change.segments]
@@ -232,7 +238,20 @@ def _removes(write: Write, action: Action, change: Change) -> bool | None:
     # A merge patch that names one item of a list leaves none of the others, a strategic one all;
     # the audit log does not say which it was.
     lists = [path[: path.index("/*")] for path in action.touched if "/*" in path]
-    return None if covers(lists, field) else False
+    is_open = covers(lists, field) or may_cover((*action.touched, *action.removed), field)
+    return None if is_open else False
+
+
+def _applies(write: Write, action: Action) -> bool:
+    """Whether a request that looks like a server-side apply is one: its manager then has an entry
+    of that operation, unless it owns nothing any more. A merge patch may name a kind too.
+    """
+    managers = (*entries(write.metadata), *entries(write.metadata_before))
+    return action.apply and any(_has_applied(manager, action) for manager in managers)
+
+
+def _has_applied(owner: Manager, action: Action) -> bool:
+    return (owner.manager, owner.operation) == (action.manager, "Apply")
 
 
 def _stamped(write: Write) -> list[Evidence]:

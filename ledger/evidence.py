@@ -17,6 +17,9 @@ RANKS: dict[Basis, int] = {"exact": 0, "strong": 1, "probable": 2, "claimed": 3}
 METADATA = "Metadata"
 """The audit level without bodies."""
 
+BODIES = ("Request", "RequestResponse")
+"""Those with the request's body, where it had one."""
+
 REPLICAS = (Field("spec"), Field("replicas"))
 
 

@@ -56,7 +56,7 @@ def test_who_deletes_at_once_leaves_a_later_version_and_is_probable() -> None:
 
 
 def test_a_second_deletion_is_not_the_first() -> None:
-    second = replace(TOO, received_at=at(10.011), completed_at=at(10.015))
+    second = replace(TOO, received_at=at(10.061), completed_at=at(10.065))
     assert named(ENDING, second, DELETES) == ("alice", "exact")
     assert named(ENDING, DELETES, TOO) is None
 
@@ -65,6 +65,14 @@ def test_who_came_when_the_ending_was_seen_did_not_begin_it_even_alone() -> None
     late = replace(TOO, received_at=at(10.0701), completed_at=at(10.08))
     assert named(ENDING, late) is None
     assert named(ENDING, replace(late, received_at=at(10.07))) == ("bob", "exact")
+
+
+def test_where_no_state_of_the_ending_was_seen_only_a_request_at_that_time_began_it_for_sure() -> (
+    None
+):
+    unseen = replace(ENDING, version=None)
+    assert named(unseen, DELETES) == ("alice", "exact")
+    assert named(replace(unseen, observed_at=at(20)), DELETES) == ("alice", "probable")
 
 
 def test_a_kubelet_only_ends_what_somebody_else_has_deleted() -> None:
@@ -114,6 +122,11 @@ def test_without_bodies_a_deletion_may_be_a_dry_run_and_proves_nothing() -> None
     # A dry run came first, and ends before the deletion begins: neither outruns the other.
     dry = replace(untold(TOO), received_at=at(9.98), completed_at=at(9.99))
     assert named(ENDING, dry, untold(DELETES)) is None
+
+
+@pytest.mark.parametrize("level", ["", "None", "Metadata"])
+def test_where_the_level_is_not_told_there_may_have_been_a_body(level: str) -> None:
+    assert named(ENDING, replace(DELETES, level=level)) == ("alice", "probable")
 
 
 def test_without_its_answer_a_deletion_is_known_by_name() -> None:

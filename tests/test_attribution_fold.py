@@ -253,6 +253,34 @@ def test_of_two_records_of_one_request_the_one_that_tells_more_stands(
     )
 
 
+def kept(tmp_path: Path, columns: str, **told: Any) -> tuple[Any, ...]:
+    """What the ledger keeps of an audit record that says this too."""
+    values = values_of(STREAMS / "writers.jsonl.zst")
+    envelope = from_bytes(next(value for value in values if is_audit(value)))
+    envelope["data"] |= told
+    path = folded([to_bytes(envelope)], tmp_path / "l.db")
+    [row] = answer(path, f"select {columns} from actions")
+    return tuple(row)
+
+
+@pytest.mark.parametrize(("required", "is_none"), [(7, 1), (6, 0), (None, 0)])
+def test_an_answer_with_the_very_version_that_was_required_tells_that_nothing_was_written(
+    tmp_path: Path, required: int | None, is_none: int
+) -> None:
+    told = {"version": 7, "requestVersion": required, "dryRun": False}
+    assert kept(tmp_path, "dry_run", **told) == (is_none,)
+
+
+def test_the_uid_in_an_eviction_is_its_clients_choice_and_is_not_kept(tmp_path: Path) -> None:
+    told = {"verb": "create", "kind": "pods", "subresource": "eviction", "uid": "chosen"}
+    assert kept(tmp_path, "uid, subresource", **told) == ("", "eviction")
+
+
+def test_that_paths_were_left_out_is_kept_as_a_path_that_may_be_any(tmp_path: Path) -> None:
+    told = {"verb": "patch", "touched": ["/spec/x"], "cut": True}
+    assert kept(tmp_path, "touched", **told) == ('["/spec/x","/*"]',)
+
+
 @pytest.mark.parametrize(
     "odd",
     [

@@ -120,9 +120,11 @@ def test_a_request_of_an_earlier_second_than_the_fields_cannot_have_made_it() ->
 
 
 def test_a_no_op_that_came_in_when_the_write_was_done_is_not_named() -> None:
-    late = replace(BOB, received_at=at(10.011), completed_at=at(10.015))
+    late = replace(BOB, received_at=at(10.060001), completed_at=at(10.065))
     assert named(WRITE, ALICE, late) == ("alice", "exact")
     assert named(WRITE, late, ALICE) == ("alice", "exact")
+    # By the clock of another API server it may have come before.
+    assert named(WRITE, ALICE, replace(late, received_at=at(10.06))) is None
 
 
 def test_a_no_op_that_came_in_when_the_write_was_seen_is_not_named_even_alone() -> None:
@@ -172,7 +174,10 @@ def test_every_change_must_be_its_own() -> None:
 
 def test_what_the_server_fills_in_belongs_to_nobody_after_an_apply() -> None:
     both = replace(WRITE, changes=(*WRITE.changes, Change(REPLICAS, "changed", 2, 3)))
-    assert named(both, replace(ALICE, apply=True)) == ("alice", "exact")
+    applied = replace(both, managers=(manager(operation="Apply"),))
+    assert named(applied, replace(ALICE, apply=True)) == ("alice", "exact")
+    # A merge patch may name a kind too.
+    assert named(both, replace(ALICE, apply=True)) == ("alice", "probable")
     nothing_told = replace(both, managers=())
     assert named(nothing_told, replace(ALICE, apply=True)) == ("alice", "probable")
 
@@ -196,7 +201,13 @@ REMOVES = "/spec/template/spec/containers/*/env/*"
         pytest.param({"touched": (), "removed": ()}, "probable", id="cannot be told"),
         pytest.param({}, "probable", id="names an item of its list, which a merge patch replaces"),
         pytest.param({"verb": "update", "touched": ()}, "exact", id="writes the whole object"),
-        pytest.param({"apply": True}, None, id="applies what it never owned"),
+        pytest.param(
+            {"touched": ("/spec/template/spec/*",)}, "probable", id="names what may be it"
+        ),
+        pytest.param({"touched": ("/spec/x", "/*")}, "probable", id="names more than is told"),
+        pytest.param(
+            {"apply": True, "touched": (REMOVES,)}, "exact", id="only looks like an apply"
+        ),
     ],
 )
 def test_a_field_that_went_was_taken_by_a_request_that_takes_it(
@@ -217,7 +228,8 @@ def test_an_apply_takes_away_what_its_manager_had_applied(
     fields = {"f:spec": {"f:template": {"f:spec": {"f:containers": app}}}}
     before = (manager(name, operation=operation, fieldsV1=fields),)
     applied = replace(ALICE, apply=True, manager="me")
-    told = named(replace(REMOVAL, managers_before=before), applied)
+    after = (manager("me", operation="Apply"),)
+    told = named(replace(REMOVAL, managers_before=before, managers=after), applied)
     assert told == (("alice", basis) if basis else None)
 
 
@@ -276,7 +288,7 @@ def test_a_generation_whose_own_state_was_not_seen_is_probable() -> None:
     assert named(WRITE, passed) == ("alice", "probable")
     assert named(WRITE, replace(passed, generation=4)) is None
     assert named(WRITE, passed, replace(BOB, version=198)) is None
-    late = replace(BOB, version=198, received_at=at(10.011), completed_at=at(10.015))
+    late = replace(BOB, version=198, received_at=at(10.061), completed_at=at(10.065))
     assert named(WRITE, passed, late) == ("alice", "probable")
     assert named(WRITE, replace(passed, manager="kubectl-edit")) is None
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.audit.event import action_of, record_id
-from ledger.audit.paths import LIMIT, LIMIT_CHARACTERS, covers, touched_and_removed
+from ledger.audit.paths import LIMIT, LIMIT_CHARACTERS, covers, may_cover, touched_and_removed
 from ledger.model import utc_now
 from tests.test_audit_webhook import event
 from tests.watching import observer
@@ -57,6 +57,15 @@ def test_only_so_many_paths_and_only_so_long_are_kept() -> None:
     assert touched_and_removed({"x" * LIMIT_CHARACTERS: 1, "y": 1}) == (["/y"], [], True)
 
 
+def test_a_star_may_be_a_key_and_what_is_left_out_anything() -> None:
+    field = ["metadata", "labels", "2024"]
+    (path,) = touched_and_removed([{"op": "remove", "path": "/metadata/labels/2024"}])[1]
+    assert not covers([path], field)
+    assert may_cover([path], field)
+    assert may_cover(["/x", "/*"], field)
+    assert not may_cover(["/metadata/labels/a", "/spec/*", "/*/*/*/*"], field)
+
+
 def test_a_path_covers_itself_and_what_is_below() -> None:
     assert covers(["/spec"], ["spec", "x"])
     assert covers(["/spec/a~1b"], ["spec", "a/b"])
@@ -76,6 +85,8 @@ def test_a_path_covers_itself_and_what_is_below() -> None:
         event(apiVersion="audit.example.com/v1"),
         event(auditID=""),
         event(user=None),
+        event(user={"username": None}),
+        event(sourceIPs=[1]),
         event(requestReceivedTimestamp="yesterday"),
         event(responseStatus={"code": "x"}),
     ],
@@ -109,13 +120,40 @@ def test_a_dry_run_is_one_where_the_server_reads_it_and_nowhere_else() -> None:
         return bool(found.get("dryRun"))
 
     evicted = {"resource": "pods", "name": "web-0", "subresource": "eviction"}
-    assert is_dry(requestURI="/apis?dryRun=All")
+    whole = {"level": "RequestResponse"}
+    assert is_dry(requestURI="/apis?dryRun=All", **whole)
+    assert is_dry(requestURI="/apis?dryRun=All", verb="patch")
     assert is_dry(requestObject={"dryRun": ["All"]})
+    # A deletion that has a body is asked nothing else, and without bodies there may have been one.
+    assert not is_dry(requestURI="/apis?dryRun=All", requestObject={}, **whole)
+    assert not is_dry(requestURI="/apis?dryRun=All", level="Metadata")
+    cut = {"annotations": {"audit.k8s.io/truncated": "true"}}
+    assert not is_dry(requestURI="/apis?dryRun=All", **whole, **cut)
     assert is_dry(
         objectRef=evicted, verb="create", requestObject={"deleteOptions": {"dryRun": ["All"]}}
     )
     assert not is_dry(verb="patch", requestObject={"dryRun": ["All"], "spec": {"replicas": 1}})
     assert not is_dry()
+
+
+def test_the_query_is_read_as_go_reads_it() -> None:
+    def asked(query: str) -> dict[str, Any]:
+        found = action_of(event(verb="patch", userAgent="kubectl/v1", requestURI=f"/apis?{query}"))
+        assert found is not None
+        return found
+
+    for spoilt in ("dryRun=%zz", "dryRun=All;x", "dry%Run=All", "dryRun=All%"):
+        assert "dryRun" not in asked(spoilt)
+    assert asked("dryRun=All;x&dryRun=All")["dryRun"]
+    assert asked("fieldManager=a;b")["manager"] == "kubectl"
+    assert asked("fieldManager=a%3Bb&x=%")["manager"] == "a;b"
+
+
+def test_an_event_whose_bodies_were_cut_off_is_no_more_than_its_metadata() -> None:
+    cut = event(level="RequestResponse", annotations={"audit.k8s.io/truncated": "true"})
+    found = action_of(cut)
+    assert found is not None
+    assert found["level"] == "Metadata"
 
 
 def test_an_id_that_a_client_chose_is_kept_as_its_tag() -> None:

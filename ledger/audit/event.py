@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ledger.audit.paths import touched_and_removed
+from ledger.evidence import BODIES, METADATA
 from ledger.keep import is_kept
 from ledger.model import (
     CLAIMS,
@@ -49,6 +50,12 @@ MOST = 2**62
 
 EMPTY: tuple[Any, ...] = ("", None, [])
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+_SPOILT = re.compile(r";|%(?![0-9A-Fa-f]{2})")
+
+TRUNCATED = "audit.k8s.io/truncated"
+"""The annotation of an event whose bodies the API server has cut off for their size; its level
+stays as it was (apiserver, plugin/pkg/audit/truncate)."""
 
 PARTIAL = "PartialObjectMetadata"
 """What a client that wants no more gets as the answer."""
@@ -117,28 +124,42 @@ def _is_ours(kind: Kind, raw_event: Raw, response: Raw) -> bool:
 
 def _action(raw_event: Raw, kind: Kind, ref: Raw, response: Raw) -> dict[str, Any]:
     request = raw_event.get("requestObject")
-    asked = parse_qs(str(raw_event.get("requestURI", "")).partition("?")[2])
+    asked = _asked(str(raw_event.get("requestURI", "")))
     impersonated = _mapping(raw_event.get("impersonatedUser"))
     status = _mapping(raw_event.get("responseStatus"))
     told = {
-        "level": str(raw_event.get("level", "")),
+        "level": _level(raw_event),
         "stage": str(raw_event["stage"]),
         "verb": str(raw_event["verb"]),
-        "user": str(raw_event["user"]["username"]),
+        "user": _text(raw_event["user"]["username"]),
         "impersonated": str(impersonated.get("username", "")),
         "agent": str(raw_event.get("userAgent", "")),
-        "addresses": [str(each) for each in raw_event.get("sourceIPs") or []],
+        "addresses": [_text(each) for each in _list(raw_event.get("sourceIPs"))],
         "kind": kind.plural,
         "subresource": str(ref.get("subresource", "")),
         "namespace": str(ref.get("namespace", "")),
         "code": _number(status.get("code", 0)),
         "received": _time(raw_event["requestReceivedTimestamp"]),
         "completed": _time(raw_event["stageTimestamp"]),
-        "dryRun": "dryRun" in asked or _asks_for_dry_run(raw_event, ref, request),
+        "dryRun": _is_dry_run(raw_event, ref, request, asked),
         "manager": _manager(asked, str(raw_event.get("userAgent", ""))),
     }
     told |= _object(kind, ref, status, response) | _request(raw_event, ref, request, asked)
     return {name: each for name, each in told.items() if each is not False and each not in EMPTY}
+
+
+def _level(raw_event: Raw) -> str:
+    """How much of the request is told."""
+    is_cut = TRUNCATED in _mapping(raw_event.get("annotations"))
+    return METADATA if is_cut else str(raw_event.get("level", ""))
+
+
+def _asked(uri: str) -> dict[str, list[str]]:
+    """The query as the API server reads it: Go drops a pair with a semicolon or a spoilt escape
+    (net/url, ParseQuery).
+    """
+    pairs = uri.partition("?")[2].split("&")
+    return parse_qs("&".join(pair for pair in pairs if not _SPOILT.search(pair)))
 
 
 def _object(kind: Kind, ref: Raw, status: Raw, response: Raw) -> dict[str, Any]:
@@ -164,14 +185,18 @@ def _identity(item: Raw) -> dict[str, Any]:
     return {"uid": str(metadata["uid"]), "version": _number(metadata.get("resourceVersion"))}
 
 
-def _asks_for_dry_run(raw_event: Raw, ref: Raw, request: Any) -> bool:
-    """Deletions may say so in their bodies; elsewhere nobody reads that."""
-    body = _mapping(request)
+def _is_dry_run(raw_event: Raw, ref: Raw, request: Any, asked: Mapping[str, list[str]]) -> bool:
+    """An eviction may say so in its body too. Of a deletion the query counts only where there is no
+    body (apiserver, handlers/delete.go), which at the level of metadata nobody can tell.
+    """
     if ref.get("subresource") == "eviction":
-        body = _mapping(body.get("deleteOptions"))
-    elif raw_event["verb"] not in DELETIONS:
-        return False
-    return bool(body.get("dryRun"))
+        options = _mapping(_mapping(request).get("deleteOptions"))
+        return "dryRun" in asked or bool(options.get("dryRun"))
+    if raw_event["verb"] not in DELETIONS:
+        return "dryRun" in asked
+    if request is not None:
+        return bool(_mapping(request).get("dryRun"))
+    return "dryRun" in asked and _level(raw_event) in BODIES
 
 
 def _request(
@@ -216,6 +241,16 @@ def _number(value: Any) -> int | None:
     if not 0 <= number < MOST:
         raise ValueError("not an audit event: a number out of range")
     return number
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: Any) -> Raw:

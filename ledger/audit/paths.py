@@ -51,6 +51,19 @@ def covers(paths: Sequence[str], field: Sequence[str]) -> bool:
     return any(wanted == path or wanted.startswith(f"{path}/") for path in paths)
 
 
+def may_cover(paths: Sequence[str], field: Sequence[str]) -> bool:
+    """True when one of the paths may be the field, or hold it: in a JSON patch `*` may stand for a
+    key of digits too, and `/*` for whatever was left out.
+    """
+    wanted = [_escaped(name) for name in field]
+    found = (path.split("/")[1:] for path in paths)
+    return any(
+        len(steps) <= len(wanted)
+        and all(a in ("*", b) for a, b in zip(steps, wanted, strict=False))
+        for steps in found
+    )
+
+
 def _operations(patch: list[Any]) -> Iterator[tuple[bool, str]]:
     for operation in patch:
         if not isinstance(operation, dict) or operation.get("op") == "test":
