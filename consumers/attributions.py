@@ -19,7 +19,7 @@ from ledger.attribution import authors_of_ending, authors_of_write, is_follower
 from ledger.canonical import from_bytes
 from ledger.diff import Change, Field
 from ledger.evidence import RANKS, Action, Ending, Evidence, Write
-from ledger.model import EVENTS, KINDS, STATEFUL_SETS, parse_timestamp, timestamp
+from ledger.model import EPOCH_SPAN, EVENTS, KINDS, STATEFUL_SETS, parse_timestamp, timestamp
 from ledger.spec_fields import CLAIMS as CLAIM_TEMPLATES
 from ledger.spec_fields import changes as spec_changes
 from ledger.store import Ledger, Row
@@ -88,6 +88,7 @@ class Attributions:
             "resource_version": observed.document.version_number,
             "position": observed.position,
             "observed_at": observed.document.time,
+            "span": EPOCH_SPAN,
         }
         if self.ledger.run("fold/terminating", row):
             self._endings.add(observed.object_id)
@@ -132,13 +133,14 @@ class Attributions:
         self._state(key, before, after)
 
     def _judge_ending(self, object_id: int) -> None:
-        row = self.ledger.row("fold/ending", {"object_id": object_id})
+        row = self.ledger.row("fold/ending", {"object_id": object_id, "span": EPOCH_SPAN})
         evidence: list[Evidence] = []
         if row is not None and row["ended_at"] is not None:
             ending = Ending(row["uid"], row["version"], row["created_at"] or "", row["ended_at"])
             asked = {name: row[name] for name in ("uid", "kind", "namespace", "name")} | {
                 "since": _moved(row["ended_at"], -LONGEST_SECONDS),
                 "until": _moved(row["ended_at"], NEAR_SECONDS),
+                "restored_at": row["restored_at"] or "",
             }
             actions = self.ledger.rows("fold/actions_of_ending", asked)
             evidence = authors_of_ending(ending, map(_action, actions))

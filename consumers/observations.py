@@ -127,6 +127,7 @@ class Observations:
         row, version = known.row, document.version_number
         row["last_seen_at"] = max(row["last_seen_at"], document.time)
         row["last_position"] = max(row["last_position"], position)
+        self._see_epoch(row, document)
         row["resource_version"] = max(row["resource_version"], version)
         if document.fact == "deleted":
             _mark_deleted(row, document)
@@ -134,6 +135,15 @@ class Observations:
             row["alive_version"] = max(row["alive_version"], version)
             self._revive(row, document)
         known.changed = True
+
+    def _see_epoch(self, row: dict[str, Any], document: Document) -> None:
+        """What ended before a restore may not have ended after it; and since when the object has
+        been there again depends on its late states too.
+        """
+        epoch = epoch_of(row["resource_version"])
+        is_late = epoch > 1 and document.version_number < row["resource_version"]
+        if is_late or 0 < epoch < document.epoch:
+            self.touched.existence.add(document.objectuid)
 
     def _revive(self, row: dict[str, Any], document: Document) -> None:
         # A deletion is final within its epoch; a restored cluster may hold the object again.
@@ -231,11 +241,16 @@ _DELETION = ("deleted_version", "deleted_at", "deleted_after", "deleted_how")
 
 
 def _mark_deleted(row: dict[str, Any], document: Document) -> None:
-    if row["alive_version"] >= 0 and epoch_of(row["alive_version"]) > document.epoch:
+    # A restored cluster may have held the object again.
+    known = max(row["alive_version"], row["deleted_version"] or 0)
+    if epoch_of(known) > document.epoch:
         return
     # Of several reports of one deletion the earliest is nearest to it; an observed one replaces an
     # inferred one.
-    if row["deleted_how"] == "observed" and row["deleted_at"] <= document.time:
+    is_known = (
+        row["deleted_how"] == "observed" and epoch_of(row["deleted_version"]) >= document.epoch
+    )
+    if is_known and row["deleted_at"] <= document.time:
         return
     row["deleted_version"] = document.version_number
     row["deleted_at"] = document.time

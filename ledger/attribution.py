@@ -167,8 +167,8 @@ def _begins(ending: Ending, action: Action) -> bool:
 
 
 def _not_outrun(actions: Sequence[Action]) -> list[Action]:
-    """Those that did not come in only after another one was done, by whichever server's clock."""
-    done = min((_moved(b.completed_at, CLOCKS_SECONDS) for b in actions), default="")
+    """Those that did not come in only after another one was done."""
+    done = min((b.completed_at for b in actions), default="")
     return [a for a in actions if a.received_at <= done]
 
 

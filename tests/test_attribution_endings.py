@@ -56,7 +56,7 @@ def test_who_deletes_at_once_leaves_a_later_version_and_is_probable() -> None:
 
 
 def test_a_second_deletion_is_not_the_first() -> None:
-    second = replace(TOO, received_at=at(10.061), completed_at=at(10.065))
+    second = replace(TOO, received_at=at(10.011), completed_at=at(10.015))
     assert named(ENDING, second, DELETES) == ("alice", "exact")
     assert named(ENDING, DELETES, TOO) is None
 

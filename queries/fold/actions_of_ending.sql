@@ -1,7 +1,7 @@
 select *
 from actions
 where uid = :uid
-  and received_at <= :until
+  and received_at between :restored_at and :until
   and verb in ('delete', 'deletecollection')
   and dry_run = 0
   and code between 200 and 299
@@ -37,7 +37,7 @@ from deleted_together
 join actions
   on actions.position = deleted_together.position
 where deleted_together.uid = :uid
-  and actions.received_at <= :until
+  and actions.received_at between :restored_at and :until
   and actions.dry_run = 0
   and actions.code between 200 and 299
 union all
@@ -46,7 +46,7 @@ from actions
 where kind = :kind
   and namespace = :namespace
   and name = :name
-  and received_at between :since and :until
+  and received_at between max(:since, :restored_at) and :until
   and uid = ''
   and (verb = 'delete' or subresource = 'eviction')
   and dry_run = 0
