@@ -138,6 +138,7 @@ class Derivation:
             is_adopted=_is_adopted(entry),
             is_baseline=_is_baseline(entry, window),
             has_twin=bool(before["has_twin"]),
+            was_held=bool(before["was_held"]),
             same_below=before["same_below"],
             previous=before["previous"],
             previous_name=before["previous_name"],

@@ -194,7 +194,7 @@ class Revisions:
             facts = revision_facts(document.data)
             if facts.owner_uid:
                 self.touched.at(facts.owner_uid, document.time)
-                self._touch_number(facts.owner_uid, facts.number)
+                self._touch_number(document, facts)
 
     def _is_change(self, before: Row, row: Mapping[str, Any]) -> bool:
         if any(before[name] != row[name] for name in _PLAIN_FACTS):
@@ -221,7 +221,7 @@ class Revisions:
             self._workloads.expect(
                 facts.owner_uid, document.ref.namespace, facts.owner_name, document.time
             )
-            self._touch_number(facts.owner_uid, facts.number)
+            self._touch_number(document, facts)
             # One told late was there when another was deleted.
             key = {"owner_uid": facts.owner_uid, "version": document.version_number}
             for later in self.ledger.rows("fold/pruned_after", key):
@@ -264,10 +264,11 @@ class Revisions:
         if above is not None and above["generation"] is not None:
             self.touched.writes.add((observed.object_id, above["generation"]))
 
-    def _touch_number(self, uid: str, number: int) -> None:
-        row = self.ledger.row("fold/number_below", {"workload_uid": uid, "number": number})
-        below = row["number"] if row and row["number"] is not None else EVERYTHING
-        self._widen(uid, below)
+    def _touch_number(self, document: Document, facts: RevisionFacts) -> None:
+        # What came after it may stand below it, where a number was given again.
+        key = {"workload_uid": facts.owner_uid, "number": facts.number}
+        row = self.ledger.rows("fold/number_below", key | {"version": document.version_number})[0]
+        self._widen(facts.owner_uid, row["number"])
 
     def _touch_generation(self, uid: str, generation: int) -> None:
         self._generations[uid] = min(generation, self._generations.get(uid, generation))

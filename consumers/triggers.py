@@ -39,13 +39,15 @@ class Write:
 class Circumstances:
     """What else a trigger depends on.
 
-    `same_below` is the highest lower number with the same template; `changes` are against the next
-    lower revision, None when there is none; `write` is None when it was not seen.
+    `has_twin` and `was_held`: another object held the number before, and the template; `same_below`
+    is the highest lower number with the same template; `changes` are against the next lower
+    revision, None when there is none; `write` is None when it was not seen.
     """
 
     is_adopted: bool
     is_baseline: bool
     has_twin: bool
+    was_held: bool
     same_below: int | None
     previous: int | None
     previous_name: str | None
@@ -59,10 +61,10 @@ def trigger_of(entry: Entry, placement: Placement, known: Circumstances) -> Trig
         return "adopted"
     if known.is_baseline:
         return "found"
-    if known.has_twin or placement.is_platform:
+    if placement.is_platform or _is_made_again(entry, known):
         return "platform"
     if known.previous is None:
-        return "create" if entry.number <= 1 else "change"
+        return "create" if entry.number <= 1 and not known.has_twin else "change"
     if known.same_below is not None:
         if known.write and is_undo(known.write):
             return "undo"
@@ -72,6 +74,16 @@ def trigger_of(entry: Entry, placement: Placement, known: Circumstances) -> Trig
     if known.changes and restart_only(known.changes):
         return "restart"
     return "change"
+
+
+def _is_made_again(entry: Entry, known: Circumstances) -> bool:
+    """True for a revision that the controller put in the place of one that was deleted; another
+    template under that number is somebody's, and so is an old one that a write brought.
+    """
+    if not (known.has_twin and known.was_held):
+        return False
+    write = known.write
+    return not write or not write.changes or write.after.resource_version > entry.version
 
 
 def is_undo(write: Write) -> bool:

@@ -17,6 +17,7 @@ PLAIN = Circumstances(
     is_adopted=False,
     is_baseline=False,
     has_twin=False,
+    was_held=False,
     same_below=None,
     previous=1,
     previous_name="a",
@@ -32,6 +33,7 @@ def write(annotation: str | None, *, before: str | None = None) -> Write:
 
 
 HOSTNAME = diff({"spec": {"hostname": "a"}}, {"spec": {"hostname": "b"}})
+REMADE = {"has_twin": True, "was_held": True}
 OURS = json.dumps({"baseGeneration": 4, "ticket": "T-1"})
 
 
@@ -75,8 +77,15 @@ def test_an_intent_is_a_map_or_nothing(annotation: str | None, intent: dict[str,
     [
         ({}, 2, "change"),
         ({"is_adopted": True, "is_baseline": True}, 2, "adopted"),
-        ({"is_baseline": True, "has_twin": True}, 2, "found"),
-        ({"has_twin": True, "previous": None}, 2, "platform"),
+        ({"is_baseline": True, **REMADE}, 2, "found"),
+        ({**REMADE, "previous": None}, 1, "platform"),
+        ({**REMADE, "write": write(None)}, 3, "platform"),
+        ({**REMADE, "write": replace(write(None), changes=HOSTNAME)}, 3, "change"),
+        # A write that came after it cannot have caused it.
+        ({**REMADE, "write": replace(write(None), changes=HOSTNAME)}, 1, "platform"),
+        ({"has_twin": True}, 2, "change"),
+        ({"has_twin": True, "previous": None}, 1, "change"),
+        ({"was_held": True}, 2, "change"),
         ({"previous": None}, 1, "create"),
         ({"previous": None}, 2, "change"),
         ({"same_below": 1}, 3, "platform"),

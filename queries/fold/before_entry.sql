@@ -23,10 +23,17 @@ select
     from revision_states as twin
     where twin.owner_uid = :workload_uid
       and twin.number = :number
-      and twin.template_id = :template_id
       and twin.object_id <> :object_id
       and twin.resource_version < :version
-  ) as has_twin
+  ) as has_twin,
+  exists (
+    select 1
+    from revision_states as held
+    where held.owner_uid = :workload_uid
+      and held.template_id = :template_id
+      and held.object_id <> :object_id
+      and held.resource_version < :version
+  ) as was_held
 from (select 1)
 left join (
   select
