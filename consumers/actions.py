@@ -1,7 +1,7 @@
 """What the audit log says: a row for each finished request to write an object of a kind we keep.
 
 The same request may come several times, from two watchers or from a file and a webhook; of its
-records the one that tells most stands, whichever came first.
+records the one that tells most stands, whichever came first, and as imported only if all were.
 """
 
 from __future__ import annotations
@@ -83,8 +83,13 @@ class Actions:
         row = _row(observed, action) | {"resource_version": version}
         known = self.ledger.row("fold/same_action", row)
         if known is not None:
-            if known["position"] == row["position"] or _tells(known) >= _tells(row):
+            if known["position"] == row["position"]:
                 return
+            if _tells(known) >= _tells(row):
+                if not row["imported"]:
+                    self.ledger.run("fold/told_live", {"position": known["position"]})
+                return
+            row["imported"] = known["imported"] and row["imported"]
             self.ledger.run("fold/drop_action", {"position": known["position"]})
             # What rested on it may rest on it no more.
             self.touched.actions.append(dict(known))

@@ -27,19 +27,13 @@ select
   gaps.closed_at,
   gaps.last_version,
   gaps.next_version,
-  exists (
-    select 1
-    from coverage
-    where coverage.kind = gaps.kind
-      and coverage.scope in ('*', gaps.scope)
-      and coverage.instance_id <> gaps.instance_id
-      and coverage.began_at <= gaps.last_seen_at
-      and coverage.until_at >= coalesce(gaps.closed_at, (select now from progress))
-  ) as covered,
+  gap_stories.covered,
   gaps.detail
 from gaps
 join gap_stories
   on gap_stories.id = gaps.id
 where (:since = '' or coalesce(gaps.closed_at, '9') >= :since)
   and (:until = '' or gaps.last_seen_at < :until)
-order by gaps.opened_at desc
+order by
+  gaps.opened_at desc,
+  gaps.id

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,8 +35,8 @@ class Chronicle:
     )
     values: list[bytes] = field(default_factory=list)
 
-    def begin(self) -> None:
-        """The watch begins on an empty cluster."""
+    def begin(self, seconds: float = -5) -> None:
+        """The watch begins, and finds an empty cluster."""
         for kind in (STATEFUL_SETS, CONTROLLER_REVISIONS, PODS):
             stream, snapshot = Stream(kind, "*"), self.observer.next_snapshot()
             listed: dict[str, Any] = {
@@ -52,7 +51,7 @@ class Chronicle:
                 ("snapshot-end", {"snapshot": snapshot, **listed}),
             )
             for fact, told in facts:
-                sealed = self.observer.coverage(fact, stream, at=at(-5), **told)
+                sealed = self.observer.coverage(fact, stream, at=at(seconds), **told)
                 self.values.append(sealed.value)
 
     def state(
@@ -63,19 +62,20 @@ class Chronicle:
         image: str,
         *,
         replicas: int = 1,
-        annotations: Mapping[str, str] = {},
+        gone: bool = False,
         **status: Any,
     ) -> None:
-        """A state of the set `default/web`."""
+        """A state of the set `default/web`, or its deletion."""
         told: dict[str, Any] = _metadata("web", UID, version) | {
             "generation": generation,
-            "annotations": dict(annotations),
             "managedFields": [_owned(seconds)],
         }
         spec: dict[str, Any] = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}}
         spec |= {"template": template(image)}
         raw = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": told, "spec": spec}
-        self._see(STATEFUL_SETS, raw | {"status": {"replicas": replicas, **status}}, seconds)
+        self._see(
+            STATEFUL_SETS, raw | {"status": {"replicas": replicas, **status}}, seconds, gone=gone
+        )
 
     def revision(
         self,

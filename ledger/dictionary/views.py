@@ -202,8 +202,24 @@ VIEWS: dict[str, Entry] = {
         },
     ),
     "gap_stories": Entry(
-        "Each gap in words.",
-        {"id": "the gap", "story": "what was not seen, and why"},
+        "Each gap in words, and whether another watcher saw what was missed.",
+        {
+            "id": "the gap",
+            "story": "what was not seen, and why",
+            "covered": "1 when another watcher instance covered the whole stretch",
+        },
+    ),
+    "unwatched": Entry(
+        "Changes of StatefulSets that only an imported audit log tells of.",
+        {
+            "received_at": "when the API server received the request",
+            "namespace": "the namespace",
+            "workload": "the StatefulSet's name",
+            "request": "what was asked: create, patch, update, delete, or that of its scale",
+            "user": "who asked",
+            "basis": "how surely it was a change of theirs: exact or probable",
+            "position": "the record that says so",
+        },
     ),
     "freshness": Entry(
         "For each stream the newest proof that it was being watched.",

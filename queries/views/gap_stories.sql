@@ -1,5 +1,5 @@
 -- title: gap_stories
--- description: Each gap in words.
+-- description: Each gap in words, and whether another watcher saw what was missed.
 select
   id,
   case cause
@@ -20,5 +20,14 @@ select
     when 'line-too-long' then 'an object of ' || kind || ' was too long to read: '
       || (detail ->> 'bytes') || ' bytes'
     else kind || ' were not watched since ' || last_seen_at || ': ' || cause
-  end as story
+  end as story,
+  exists (
+    select 1
+    from coverage
+    where coverage.kind = gaps.kind
+      and coverage.scope in ('*', gaps.scope)
+      and coverage.instance_id <> gaps.instance_id
+      and coverage.began_at <= gaps.last_seen_at
+      and coverage.until_at >= coalesce(gaps.closed_at, (select now from progress))
+  ) as covered
 from gaps

@@ -11,4 +11,6 @@ select
 from gaps
 join gap_stories
   on gap_stories.id = gaps.id
-order by gaps.opened_at desc
+order by
+  gaps.opened_at desc,
+  gaps.id

@@ -273,53 +273,30 @@ from (
     on gap_stories.id = gaps.id
   union all
   select
-    'audit/' || asked.audit_id || '/' || asked.received_at,
-    asked.received_at,
-    asked.namespace,
-    asked.name,
+    'audit/' || actions.audit_id || '/' || actions.received_at,
+    actions.received_at,
+    actions.namespace,
+    actions.name,
     'imported',
     null,
     null,
-    asked.generation,
-    asked.verb || iif(asked.subresource = '', '', ' ' || asked.subresource) || ' of a time that nobody watched',
-    asked.user,
-    nullif(asked.impersonated, ''),
-    iif(asked.code = 201, 'exact', 'probable'),
+    actions.generation,
+    unwatched.request || ' of a time that nobody watched',
+    actions.user,
+    nullif(actions.impersonated, ''),
+    unwatched.basis,
     'audit',
-    asked.position,
+    actions.position,
     null,
     null,
     null,
     null,
     null,
     null,
-    asked.uid,
+    actions.uid,
     '',
-    asked.position
-  from (
-    select
-      actions.*,
-      lag(generation) over (
-        partition by uid
-        order by
-          received_at,
-          position
-      ) as generation_before
-    from actions
-    where imported <> ''
-      and kind = 'statefulsets'
-      and dry_run = 0
-      and code between 200 and 299
-  ) as asked
-  where (
-      asked.verb = 'delete'
-      or asked.code = 201
-      or asked.subresource = 'scale'
-      or asked.generation > asked.generation_before
-    )
-    and not exists (
-      select 1
-      from attributions
-      where attributions.position = asked.position
-    )
+    actions.position
+  from unwatched
+  join actions
+    on actions.position = unwatched.position
 ) as told

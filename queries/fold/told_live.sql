@@ -1,0 +1,3 @@
+update actions
+set imported = ''
+where position = :position
