@@ -60,23 +60,12 @@ left join rollouts
   and rollouts.revision_uid = revisions.revision_uid
 left join matching as after
   on after.template_id = revisions.template_id
+left join predecessors
+  on predecessors.workload_uid = revisions.workload_uid
+  and predecessors.number = revisions.number
+  and predecessors.revision_uid = revisions.revision_uid
 left join matching as before
-  on before.template_id = (
-    select template_id
-    from (
-      select
-        lower.template_id,
-        lower.position,
-        lower.position < revisions.position as was_there
-      from revisions as lower
-      where lower.workload_uid = revisions.workload_uid
-        and lower.number = revisions.previous
-    )
-    order by
-      was_there desc,
-      position desc
-    limit 1
-  )
+  on before.template_id = predecessors.template_id
 where after.images is not before.images
   and (revisions.previous is not null or revisions.trigger = 'create')
   and revisions.trigger not in ('adopted', 'unseen')

@@ -179,15 +179,12 @@ left join rollouts
   and rollouts.revision_uid = revisions.revision_uid
 left join templates
   on templates.id = revisions.template_id
+left join predecessors
+  on predecessors.workload_uid = revisions.workload_uid
+  and predecessors.number = revisions.number
+  and predecessors.revision_uid = revisions.revision_uid
 left join templates as before
-  on before.id = (
-    select lower.template_id
-    from revisions as lower
-    where lower.workload_uid = revisions.workload_uid
-      and lower.number = revisions.previous
-    order by lower.position desc
-    limit 1
-  )
+  on before.id = predecessors.template_id
 left join actions
   on actions.position = timeline.actor_position
   and timeline.actor_source = 'audit'

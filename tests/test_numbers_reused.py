@@ -11,6 +11,7 @@ import pytest
 
 from tests.chronicle import Chronicle, report
 from tests.normal_form import normal_form
+from tests.real import answer
 from tests.recorded import folded
 
 
@@ -91,6 +92,21 @@ def test_where_every_revision_is_deleted_the_newest_is_made_again_as_the_first(
     told.revision(129, 1, 29.1, "aaaa", "app:1", gone=True)
     told.revision(130, 1, 29.2, "bbbb", "app:2", uid="made-again")
     assert told_of(told.ledger(tmp_path))[2:] == [(1, "platform", None)]
+
+
+def test_a_change_is_compared_with_what_was_there_then(told: Chronicle, tmp_path: Path) -> None:
+    rolled(told, 3, 3, "cccc", "app:3", "web-bbbb", "alice")
+    told.revision(138, 3, 39, "cccc", "app:3", gone=True)
+    rolled(told, 4, 2, "dddd", "app:9", "web-cccc", "alice")
+    rolled(told, 5, 3, "eeee", "app:5", "web-dddd", "alice")
+    ledger = told.ledger(tmp_path)
+    before = ["app=app:1", "app=app:2", "app=app:1", "app=app:9"]
+    assert [row["images_before"] for row in report(ledger)[1:]] == before
+    changes = "select images_before from image_changes order by observed_at"
+    assert answer(ledger, changes)[1:] == [(each,) for each in before]
+    # In whatever order they were recorded.
+    backwards = Chronicle(told.observer, told.values[::-1]).ledger(tmp_path, "backwards.db")
+    assert answer(backwards, changes) == answer(ledger, changes)
 
 
 @pytest.mark.parametrize("image", ["app:3", "evil:4"])

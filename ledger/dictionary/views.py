@@ -201,6 +201,15 @@ VIEWS: dict[str, Entry] = {
             "closed_at": "when a complete snapshot ended it",
         },
     ),
+    "predecessors": Entry(
+        "The template that each revision took the place of.",
+        {
+            "workload_uid": "the incarnation",
+            "number": "the revision number",
+            "revision_uid": "uid of the ControllerRevision",
+            "template_id": "the next lower number's template, as it was then; null for a first one",
+        },
+    ),
     "gap_stories": Entry(
         "Each gap in words, and whether another watcher saw what was missed.",
         {

@@ -12,23 +12,12 @@ join workloads
   on workloads.uid = revisions.workload_uid
 join templates
   on templates.id = revisions.template_id
+left join predecessors
+  on predecessors.workload_uid = revisions.workload_uid
+  and predecessors.number = revisions.number
+  and predecessors.revision_uid = revisions.revision_uid
 left join templates as before
-  on before.id = (
-    select template_id
-    from (
-      select
-        lower.template_id,
-        lower.position,
-        lower.position < revisions.position as was_there
-      from revisions as lower
-      where lower.workload_uid = revisions.workload_uid
-        and lower.number = revisions.previous
-    )
-    order by
-      was_there desc,
-      position desc
-    limit 1
-  )
+  on before.id = predecessors.template_id
 where before.images is not templates.images
   and (revisions.previous is not null or revisions.trigger = 'create')
   and revisions.trigger <> 'adopted'
