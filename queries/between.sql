@@ -20,10 +20,22 @@
 --   workload_uid: the incarnation
 with span as (
   select
-    coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since) as first,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as first,
     case
       when :until = '' then '9'
-      else coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until)
+      else coalesce(
+        strftime(
+          '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+          substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+        ),
+        :until
+      )
     end as second
 ),
 entries as not materialized (

@@ -29,6 +29,23 @@
 --   workload_uid: the incarnation
 --   position: the record it was seen in
 --   change_id: what a report calls it
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   at,
   namespace,
@@ -50,8 +67,8 @@ select
 from timeline
 where (:namespace = '' or namespace = :namespace)
   and (:name = '' or workload = :name)
-  and (:since = '' or at >= :since)
-  and (:until = '' or at < :until)
+  and (:since = '' or at >= (select since from asked))
+  and (:until = '' or at < (select until from asked))
   and (:actor = '' or :actor in (actor, impersonated))
   and (:by = '' or by = :by)
 order by

@@ -47,6 +47,30 @@
 --   template_digest: SHA-256 of the recorded template
 --   generation: the StatefulSet generation that caused it
 --   position: the record it was first seen in
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:as_of, 20)), 2, 7) || 'Z',
+        substr(:as_of, 1, 19) || ltrim(substr(:as_of, 20), '.0123456789')
+      ),
+      :as_of
+    ) as as_of
+)
 select
   workloads.namespace,
   workloads.name as workload,
@@ -58,8 +82,8 @@ select
   revisions.trigger,
   revisions.undo_of,
   case
-    when :as_of = '' or rollouts.phase = 'unobserved' or rollouts.ended_at <= :as_of
-      or rollouts.ended_at is null and :as_of >= (select now from progress)
+    when :as_of = '' or rollouts.phase = 'unobserved' or rollouts.ended_at <= (select as_of from asked)
+      or rollouts.ended_at is null and (select as_of from asked) >= (select now from progress)
       then coalesce(rollouts.phase, 'unobserved')
     else iif(rollouts.phase is null, 'unobserved', 'open')
   end as status,
@@ -82,7 +106,7 @@ select
   revisions.restorable_why,
   case
     when :as_of = '' then revisions.live
-    else revisions.revision_uid <> '' and coalesce(revisions.pruned_at > :as_of, 1)
+    else revisions.revision_uid <> '' and coalesce(revisions.pruned_at > (select as_of from asked), 1)
   end as live,
   case
     when :as_of = '' then
@@ -90,29 +114,29 @@ select
       and revisions.name = workloads.update_revision
       and workloads.deleted_at is null
     else
-      coalesce(revisions.pruned_at > :as_of, 1)
-      and coalesce(workloads.deleted_at > :as_of, 1)
+      coalesce(revisions.pruned_at > (select as_of from asked), 1)
+      and coalesce(workloads.deleted_at > (select as_of from asked), 1)
       and revisions.name = (
         select set_states.update_revision
         from objects
         join set_states
           on set_states.object_id = objects.id
         where objects.uid = workloads.uid
-          and set_states.observed_at <= :as_of
+          and set_states.observed_at <= (select as_of from asked)
         order by set_states.resource_version desc
         limit 1
       )
   end as running,
   case
-    when :as_of = '' or revisions.pruned_at <= :as_of then revisions.pruned_at
+    when :as_of = '' or revisions.pruned_at <= (select as_of from asked) then revisions.pruned_at
   end as pruned_at,
   case
-    when :as_of = '' or revisions.pruned_at <= :as_of then revisions.pruned_why
+    when :as_of = '' or revisions.pruned_at <= (select as_of from asked) then revisions.pruned_why
   end as pruned_why,
   revisions.created_at,
   revisions.observed_at,
   case
-    when :as_of = '' or rollouts.finished_at <= :as_of then (
+    when :as_of = '' or rollouts.finished_at <= (select as_of from asked) then (
       select round(durations.seconds, 3)
       from durations
       where durations.workload_uid = rollouts.workload_uid
@@ -149,9 +173,9 @@ where (:namespace = '' or workloads.namespace = :namespace)
       where later.predecessor = workloads.uid
     )
   )
-  and (:since = '' or revisions.observed_at >= :since)
-  and (:until = '' or revisions.observed_at < :until)
-  and (:as_of = '' or revisions.observed_at <= :as_of)
+  and (:since = '' or revisions.observed_at >= (select since from asked))
+  and (:until = '' or revisions.observed_at < (select until from asked))
+  and (:as_of = '' or revisions.observed_at <= (select as_of from asked))
   and (:image = '' or instr(templates.images, :image) > 0)
 order by
   workloads.namespace,

@@ -24,7 +24,24 @@
 --   ticket: the ticket given with it
 --   workload_uid: the incarnation
 --   position: the record it was seen in
-with matching as (
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+),
+matching as (
   select
     templates.id as template_id,
     group_concat(part.value, ' ') as images
@@ -79,8 +96,8 @@ where after.images is not before.images
   )
   and (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)
-  and (:since = '' or revisions.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
-  and (:until = '' or revisions.observed_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))
+  and (:since = '' or revisions.observed_at >= (select since from asked))
+  and (:until = '' or revisions.observed_at < (select until from asked))
 order by
   revisions.observed_at desc,
   revisions.position desc

@@ -1,7 +1,7 @@
 -- title: What was not seen
 -- description: Every stretch in which a stream was not watched, with its cause, and whether another watcher covered it.
 -- parameters:
---   since: still open at or after this time; empty for any
+--   since: still open at or after this time (RFC 3339); empty for any
 --   until: begun before this time; empty for any
 -- columns:
 --   id: the gap's id
@@ -16,6 +16,23 @@
 --   next_version: the first resourceVersion after it
 --   covered: 1 when another watcher instance covered the whole stretch
 --   detail: what else is known, JSON
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   gaps.id,
   gaps.kind,
@@ -32,8 +49,8 @@ select
 from gaps
 join gap_stories
   on gap_stories.id = gaps.id
-where (:since = '' or coalesce(gaps.closed_at, '9') >= :since)
-  and (:until = '' or gaps.last_seen_at < :until)
+where (:since = '' or coalesce(gaps.closed_at, '9') >= (select since from asked))
+  and (:until = '' or gaps.last_seen_at < (select until from asked))
 order by
   gaps.opened_at desc,
   gaps.id

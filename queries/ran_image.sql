@@ -21,10 +21,16 @@ with asked as (
   select
     case
       when :at = '' then (select now from progress)
-      else coalesce(strftime('%Y-%m-%dT%H:%M:%f', :at), :at)
+      else coalesce(
+        strftime(
+          '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:at, 20)), 2, 7) || 'Z',
+          substr(:at, 1, 19) || ltrim(substr(:at, 20), '.0123456789')
+        ),
+        :at
+      )
     end as first,
     case
-      when length(:at) = 10 then coalesce(strftime('%Y-%m-%dT%H:%M:%f', :at, '+1 day'), :at)
+      when length(:at) = 10 then coalesce(strftime('%Y-%m-%dT%H:%M:%S.000000Z', :at, '+1 day'), :at)
     end as last
 ),
 matching as (

@@ -17,6 +17,23 @@
 --   ended_how: stopped or gap; null while it goes on
 --   resource_version: the newest resourceVersion it had reached
 --   redaction_policy: how secrets were hidden: secrets, strict or off
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   coverage.kind,
   coverage.scope,
@@ -33,8 +50,8 @@ from coverage
 join instances
   on instances.id = coverage.instance_id
 where (:kind = '' or coverage.kind = :kind)
-  and (:since = '' or coverage.until_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
-  and (:until = '' or coverage.began_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))
+  and (:since = '' or coverage.until_at >= (select since from asked))
+  and (:until = '' or coverage.began_at < (select until from asked))
 order by
   coverage.began_at desc,
   coverage.kind,

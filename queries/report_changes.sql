@@ -52,6 +52,23 @@
 --   write_record: the record of the StatefulSet that first had it
 --   actor_record: the record that names the actor
 --   record: the record it was seen in
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   timeline.change_id,
   timeline.namespace,
@@ -190,8 +207,8 @@ left join actions
   and timeline.actor_source = 'audit'
 where timeline.what <> 'gap'
   and (:namespace = '' or timeline.namespace = :namespace)
-  and (:since = '' or timeline.at >= :since)
-  and (:until = '' or timeline.at < :until)
+  and (:since = '' or timeline.at >= (select since from asked))
+  and (:until = '' or timeline.at < (select until from asked))
 order by
   timeline.at,
   timeline.position,

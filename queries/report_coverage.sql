@@ -12,20 +12,37 @@
 --   stretches: how often watching began
 --   watchers: how many watcher processes
 --   redaction_policies: how secrets were hidden
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   coverage.kind,
   coverage.scope,
-  max(min(coverage.began_at), :since) as began_at,
+  max(min(coverage.began_at), (select since from asked)) as began_at,
   case
     when :until = '' then max(coverage.until_at)
-    else min(max(coverage.until_at), :until)
+    else min(max(coverage.until_at), (select until from asked))
   end as until_at,
   count(*) as stretches,
   count(distinct coverage.instance_id) as watchers,
   group_concat(distinct coverage.redaction_policy) as redaction_policies
 from coverage
-where (:since = '' or coverage.until_at >= :since)
-  and (:until = '' or coverage.began_at < :until)
+where (:since = '' or coverage.until_at >= (select since from asked))
+  and (:until = '' or coverage.began_at < (select until from asked))
 group by
   coverage.kind,
   coverage.scope

@@ -18,6 +18,23 @@
 --   basis: on what evidence the actor rests
 --   workload_uid: the incarnation
 --   position: the record it was seen in
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   revisions.observed_at,
   workloads.namespace,
@@ -44,8 +61,8 @@ left join templates
 where revisions.trigger = 'restart'
   and (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)
-  and (:since = '' or revisions.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
-  and (:until = '' or revisions.observed_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))
+  and (:since = '' or revisions.observed_at >= (select since from asked))
+  and (:until = '' or revisions.observed_at < (select until from asked))
 order by
   revisions.observed_at desc,
   revisions.position desc

@@ -7,10 +7,22 @@
 -- columns:
 --   name: the ControllerRevision's name
 --   number: its number then
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:at, 20)), 2, 7) || 'Z',
+        substr(:at, 1, 19) || ltrim(substr(:at, 20), '.0123456789')
+      ),
+      :at
+    ) as at
+)
 select
   revisions.name,
   coalesce(
-    max(iif(:at = '' or coalesce(rollouts.started_at, revisions.observed_at) <= :at, revisions.number, null)),
+    max(revisions.number) filter (
+      where :at = '' or coalesce(rollouts.started_at, revisions.observed_at) <= (select at from asked)
+    ),
     min(revisions.number)
   ) as number
 from revisions

@@ -43,6 +43,23 @@
 --   revision_uid: uid of the ControllerRevision
 --   revision_name: its name
 --   min_ready_seconds: the workload's minReadySeconds now
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   workloads.label || '/' || rollouts.label as id,
   workloads.namespace,
@@ -101,8 +118,8 @@ where (:namespace = '' or workloads.namespace = :namespace)
     or :phase = 'open'
     and rollouts.phase in ('progressing', 'staged', 'settling', 'stalled')
   )
-  and (:since = '' or revisions.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
-  and (:until = '' or revisions.observed_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))
+  and (:since = '' or revisions.observed_at >= (select since from asked))
+  and (:until = '' or revisions.observed_at < (select until from asked))
 order by
   revisions.observed_at desc,
   rollouts.number desc,

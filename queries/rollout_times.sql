@@ -15,7 +15,24 @@
 --   slowest_seconds: the longest
 --   slowest_number: the revision number of that one
 --   stuck: rollouts of this workload that were ever stuck
-with timed as (
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+),
+timed as (
   select
     workloads.namespace,
     workloads.name,
@@ -30,8 +47,8 @@ with timed as (
     and durations.number = rollouts.number
   where (:namespace = '' or workloads.namespace = :namespace)
     and (:name = '' or workloads.name = :name)
-    and (:since = '' or rollouts.started_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
-    and (:until = '' or rollouts.started_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))
+    and (:since = '' or rollouts.started_at >= (select since from asked))
+    and (:until = '' or rollouts.started_at < (select until from asked))
 ),
 ranked as (
   select

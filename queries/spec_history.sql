@@ -25,6 +25,23 @@
 --   after_generation: the generation it is compared with; null for the incarnation before
 --   workload_uid: the incarnation
 --   position: the record it was seen in
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   spec_changes.observed_at,
   workloads.namespace,
@@ -53,8 +70,8 @@ left join attributions
 where (:namespace = '' or workloads.namespace = :namespace)
   and (:name = '' or workloads.name = :name)
   and (:workload_uid = '' or workloads.uid = :workload_uid)
-  and (:since = '' or spec_changes.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
-  and (:until = '' or spec_changes.observed_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))
+  and (:since = '' or spec_changes.observed_at >= (select since from asked))
+  and (:until = '' or spec_changes.observed_at < (select until from asked))
 order by
   spec_changes.observed_at desc,
   spec_changes.generation desc,

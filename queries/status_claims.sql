@@ -10,6 +10,16 @@
 --   owners: its owner references then, JSON
 --   finalizers: its finalizers then
 --   terminating_at: deletionTimestamp
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:at, 20)), 2, 7) || 'Z',
+        substr(:at, 1, 19) || ltrim(substr(:at, 20), '.0123456789')
+      ),
+      :at
+    ) as at
+)
 select
   claim_templates.template,
   claims.name as claim,
@@ -27,10 +37,10 @@ join claim_states
     select max(newest.resource_version)
     from claim_states as newest
     where newest.object_id = claims.object_id
-      and newest.observed_at <= :at
+      and newest.observed_at <= (select at from asked)
   )
 where claim_templates.workload_uid = :workload_uid
-  and (claims.deleted_at is null or claims.deleted_at > :at)
+  and (claims.deleted_at is null or claims.deleted_at > (select at from asked))
   and exists (
     select 1
     from json_each(claim_states.owners) as owners

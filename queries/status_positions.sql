@@ -8,7 +8,17 @@
 --   kind: statefulsets, pods or events
 --   name: the object's name
 --   position: the record of its state at that time
-with there as (
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:at, 20)), 2, 7) || 'Z',
+        substr(:at, 1, 19) || ltrim(substr(:at, 20), '.0123456789')
+      ),
+      :at
+    ) as at
+),
+there as (
   select
     objects.id,
     objects.kind,
@@ -24,7 +34,7 @@ with there as (
   join objects
     on objects.id = pod_owners.object_id
   where pod_owners.owner_uid = :workload_uid
-    and (objects.deleted_at is null or objects.deleted_at > :at)
+    and (objects.deleted_at is null or objects.deleted_at > (select at from asked))
   union all
   select
     objects.id,
@@ -34,7 +44,7 @@ with there as (
   join objects
     on objects.id = refusals.object_id
   where refusals.workload_uid = :workload_uid
-    and (objects.deleted_at is null or objects.deleted_at > :at)
+    and (objects.deleted_at is null or objects.deleted_at > (select at from asked))
 )
 select
   there.kind,
@@ -43,7 +53,7 @@ select
     select observations.position
     from observations
     where observations.object_id = there.id
-      and observations.observed_at <= :at
+      and observations.observed_at <= (select at from asked)
       and observations.fact = 'state'
       and observations.disposition in ('first', 'late')
     order by observations.resource_version desc

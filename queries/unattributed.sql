@@ -17,6 +17,23 @@
 --   claimed: the field manager's name, which its client chose
 --   workload_uid: the incarnation
 --   position: the record it was seen in
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   at,
   namespace,
@@ -31,8 +48,8 @@ from timeline
 where by in ('unknown', 'claimed')
   and what not in ('platform', 'adopted')
   and (:namespace = '' or namespace = :namespace)
-  and (:since = '' or at >= :since)
-  and (:until = '' or at < :until)
+  and (:since = '' or at >= (select since from asked))
+  and (:until = '' or at < (select until from asked))
 order by
   at desc,
   position desc

@@ -15,6 +15,23 @@
 --   returns: revisions that brought an old template back without a trace of an undo
 --   incomplete: changes that never ran on every pod
 --   last_undo_at: the newest undo
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   workloads.namespace,
   workloads.name as workload,
@@ -40,8 +57,8 @@ left join rollouts
   and rollouts.revision_uid = revisions.revision_uid
 where revisions.trigger in ('change', 'restart', 'undo', 'return')
   and (:namespace = '' or workloads.namespace = :namespace)
-  and (:since = '' or revisions.observed_at >= coalesce(strftime('%Y-%m-%dT%H:%M:%f', :since), :since))
-  and (:until = '' or revisions.observed_at < coalesce(strftime('%Y-%m-%dT%H:%M:%f', :until), :until))
+  and (:since = '' or revisions.observed_at >= (select since from asked))
+  and (:until = '' or revisions.observed_at < (select until from asked))
 group by
   workloads.namespace,
   workloads.name

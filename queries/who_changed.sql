@@ -18,6 +18,23 @@
 --   without_ticket: of these, with no ticket
 --   taken_back: of these, undone later
 --   last_at: the last
+with asked as (
+  select
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:since, 20)), 2, 7) || 'Z',
+        substr(:since, 1, 19) || ltrim(substr(:since, 20), '.0123456789')
+      ),
+      :since
+    ) as since,
+    coalesce(
+      strftime(
+        '%Y-%m-%dT%H:%M:%S' || substr(printf('%.12f', '0' || substr(:until, 20)), 2, 7) || 'Z',
+        substr(:until, 1, 19) || ltrim(substr(:until, 20), '.0123456789')
+      ),
+      :until
+    ) as until
+)
 select
   timeline.actor,
   timeline.by,
@@ -35,8 +52,8 @@ left join rollouts
 where timeline.what <> 'gap'
   and (:by = '' or timeline.by = :by)
   and (:namespace = '' or timeline.namespace = :namespace)
-  and (:since = '' or timeline.at >= :since)
-  and (:until = '' or timeline.at < :until)
+  and (:since = '' or timeline.at >= (select since from asked))
+  and (:until = '' or timeline.at < (select until from asked))
 group by
   timeline.actor,
   timeline.by
