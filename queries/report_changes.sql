@@ -103,28 +103,24 @@ select
   timeline.approver,
   timeline.approver_source,
   (
-    select statements.said
+    select first_said.said
     from objects
-    join statements
-      on statements.object_id = objects.id
-      and statements.generation = timeline.generation
-      and statements.role = 'commit'
+    join first_said
+      on first_said.object_id = objects.id
+      and first_said.generation = timeline.generation
+      and first_said.role = 'commit'
     where objects.uid = timeline.workload_uid
       and timeline.what not in ('platform', 'adopted')
-    order by statements.position
-    limit 1
   ) as commit_id,
   (
-    select statements.said
+    select first_said.said
     from objects
-    join statements
-      on statements.object_id = objects.id
-      and statements.generation = timeline.generation
-      and statements.role = 'pipeline'
+    join first_said
+      on first_said.object_id = objects.id
+      and first_said.generation = timeline.generation
+      and first_said.role = 'pipeline'
     where objects.uid = timeline.workload_uid
       and timeline.what not in ('platform', 'adopted')
-    order by statements.position
-    limit 1
   ) as pipeline,
   timeline.reason,
   timeline.change_cause,

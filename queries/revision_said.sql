@@ -9,7 +9,7 @@
 -- columns:
 --   role: ticket, approver, commit, pipeline or message
 --   said: what was said
---   source: annotation, or note: added later
+--   source: annotation, undo annotation, or note: added later
 --   said_by: who added the note, by their own word
 --   said_at: when
 --   position: the record
@@ -31,4 +31,7 @@ where said.workload_uid = :workload_uid
     or said.number = cast(:number as integer)
     and said.revision_uid = :revision_uid
   )
-order by said.position
+order by
+  said.position,
+  said.source desc,
+  instr('ticket approver commit pipeline reason message', said.role)

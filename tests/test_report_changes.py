@@ -29,6 +29,7 @@ from ledger.sql import load
 from tests.recorded import Values, folded, values_of
 from tests.stories import Story
 from tests.test_attribution_fold import Story as States
+from tests.test_attribution_fold import intent
 from tests.web_ledger import at, opened, written
 
 STREAMS = Path(__file__).parent / "streams"
@@ -153,6 +154,18 @@ def test_commit_and_pipeline_are_those_of_the_very_write(tmp_path: Path) -> None
     page = files_of(report)["report.html"].content.decode()
     assert "commit 5f3c0de" in page
     assert "https://ci.example.com/42" in page
+
+
+@pytest.mark.parametrize("ticket", ["", "CHG-1"])
+def test_a_ticket_that_our_undo_was_told_says_so_whatever_else_is_said_with_it(
+    ticket: str, tmp_path: Path
+) -> None:
+    told, annotated = States(), {"ticket": ticket} if ticket else {}
+    told.state(1)
+    told.state(2)
+    told.state(3, undo=intent(2, ticket="CHG-9"), **annotated)
+    (_, row) = reported(folded(told.values, tmp_path / "ledger.db")).rows
+    assert (row["trigger"], row["ticket"], row["ticket_source"]) == ("spec", "CHG-9", "undo")
 
 
 def test_a_change_costs_the_same_however_many_its_workload_has_had(tmp_path: Path) -> None:

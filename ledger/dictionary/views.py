@@ -201,6 +201,16 @@ VIEWS: dict[str, Entry] = {
             "closed_at": "when a complete snapshot ended it",
         },
     ),
+    "first_said": Entry(
+        "What was said first of each write; of what was said at once, what our own undo said.",
+        {
+            "object_id": "the StatefulSet, in objects",
+            "generation": "the generation that the write made",
+            "role": "ticket, approver, reason, commit or pipeline",
+            "said": "what was said",
+            "source": "annotation or undo",
+        },
+    ),
     "predecessors": Entry(
         "The template that each revision took the place of.",
         {

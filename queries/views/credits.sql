@@ -14,50 +14,15 @@ select
   end as basis,
   attributions.source as actor_source,
   attributions.position as actor_position,
-  coalesce(
-    revisions.ticket,
-    (
-      select statements.said
-      from statements
-      where statements.object_id = objects.id
-        and statements.generation = revisions.generation
-        and statements.role = 'ticket'
-      order by statements.position
-      limit 1
-    ),
-    ticket_notes.ticket
-  ) as ticket,
+  coalesce(revisions.ticket, tickets.said, ticket_notes.ticket) as ticket,
   case
     when revisions.ticket is not null then 'undo'
-    when exists (
-      select 1
-      from statements
-      where statements.object_id = objects.id
-        and statements.generation = revisions.generation
-        and statements.role = 'ticket'
-    ) then 'annotation'
+    when tickets.said is not null then tickets.source
     when ticket_notes.ticket is not null then 'note'
   end as ticket_source,
-  coalesce(
-    (
-      select statements.said
-      from statements
-      where statements.object_id = objects.id
-        and statements.generation = revisions.generation
-        and statements.role = 'approver'
-      order by statements.position
-      limit 1
-    ),
-    approver_notes.approver
-  ) as approver,
+  coalesce(approvers.said, approver_notes.approver) as approver,
   case
-    when exists (
-      select 1
-      from statements
-      where statements.object_id = objects.id
-        and statements.generation = revisions.generation
-        and statements.role = 'approver'
-    ) then 'annotation'
+    when approvers.said is not null then approvers.source
     when approver_notes.approver is not null then 'note'
   end as approver_source
 from revisions
@@ -69,6 +34,14 @@ left join attributions
   and attributions.what = 'write'
   and attributions.generation = revisions.generation
   and attributions.best = 1
+left join first_said as tickets
+  on tickets.object_id = objects.id
+  and tickets.generation = revisions.generation
+  and tickets.role = 'ticket'
+left join first_said as approvers
+  on approvers.object_id = objects.id
+  and approvers.generation = revisions.generation
+  and approvers.role = 'approver'
 left join notes as ticket_notes
   on ticket_notes.position = (
     select max(notes.position)

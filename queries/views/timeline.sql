@@ -63,38 +63,10 @@ from (
     attributions.source,
     attributions.position,
     null,
-    (
-      select statements.said
-      from statements
-      where statements.object_id = objects.id
-        and statements.generation = written.generation
-        and statements.role = 'ticket'
-      order by statements.position
-      limit 1
-    ),
-    iif(exists (
-      select 1
-      from statements
-      where statements.object_id = objects.id
-        and statements.generation = written.generation
-        and statements.role = 'ticket'
-    ), 'annotation', null),
-    (
-      select statements.said
-      from statements
-      where statements.object_id = objects.id
-        and statements.generation = written.generation
-        and statements.role = 'approver'
-      order by statements.position
-      limit 1
-    ),
-    iif(exists (
-      select 1
-      from statements
-      where statements.object_id = objects.id
-        and statements.generation = written.generation
-        and statements.role = 'approver'
-    ), 'annotation', null),
+    tickets.said,
+    tickets.source,
+    approvers.said,
+    approvers.source,
     null,
     written.workload_uid,
     '',
@@ -127,6 +99,14 @@ from (
     and attributions.what = 'write'
     and attributions.generation = written.generation
     and attributions.best = 1
+  left join first_said as tickets
+    on tickets.object_id = objects.id
+    and tickets.generation = written.generation
+    and tickets.role = 'ticket'
+  left join first_said as approvers
+    on approvers.object_id = objects.id
+    and approvers.generation = written.generation
+    and approvers.role = 'approver'
   union all
   select
     workloads.uid || '/deleted',
