@@ -55,13 +55,16 @@ def hostile(tmp_path: Path) -> Report:
     [
         "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\tx", "\rx", " =1", '"=1', "' =1",
         "\u00a0=1", "\ufeff=1", "＝1", "  \t-1",
+        "\x00=1", "\u200b=1", "\u2060\x00 @x", "\u202e+1", "\x7f-1",
     ],
 )  # fmt: skip
 def test_no_cell_is_a_formula(text: str) -> None:
     assert safe(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["CHG-1", "a=1", "1-2", "x", "image web:1 → 2", "'quoted'", " x"])
+@pytest.mark.parametrize(
+    "text", ["CHG-1", "a=1", "1-2", "x", "image web:1 → 2", "'quoted'", " x", "\x00x", "\u200bx=1"]
+)
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert safe(text) == text
 

@@ -30,9 +30,10 @@ NAMES = (CSV, EXCEPTIONS_CSV, JSONL, PAGE, QUERIES, MANIFEST)
 PARTIAL = ".partial-"
 """Begins the name of the folder in which the files are made before they are put in their place."""
 
-_FORMULA = re.compile(r"[\s\"'`\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-"""A spreadsheet would compute a cell that begins so (OWASP, CSV Injection): some leave out spaces
-and quotes first, and some take full-width signs for the narrow ones.
+_UNSEEN = r"\x00-\x1f\x7f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+_FORMULA = re.compile(rf"[\s\"'`{_UNSEEN}]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+"""A spreadsheet would compute a cell that begins so (OWASP, CSV Injection): some leave out spaces,
+quotes and characters that nobody sees first, and some take full-width signs for the narrow ones.
 """
 
 
