@@ -75,12 +75,15 @@ class Actions:
             return
         try:
             action = msgspec.convert(observed.document.data, _Action)
-            version = observed.document.version(action.version)
+            versions = {
+                "resource_version": observed.document.version(action.version),
+                "required_version": observed.document.version(action.request_version),
+            }
             deleted = [(d.uid, observed.document.version(d.version)) for d in action.deleted]
             action.received, action.completed = map(_moment, (action.received, action.completed))
         except (msgspec.ValidationError, ValueError) as wrong:
             raise PoisonRecord(f"not an audit record: {wrong}") from None
-        row = _row(observed, action) | {"resource_version": version}
+        row = _row(observed, action) | versions
         known = self.ledger.row("fold/same_action", row)
         if known is not None:
             if known["position"] == row["position"]:
@@ -90,6 +93,7 @@ class Actions:
                     self.ledger.run("fold/told_live", {"position": known["position"]})
                 return
             row["imported"] = known["imported"] and row["imported"]
+            self.ledger.run("fold/drop_deleted_together", {"position": known["position"]})
             self.ledger.run("fold/drop_action", {"position": known["position"]})
             # What rested on it may rest on it no more.
             self.touched.actions.append(dict(known))
@@ -104,11 +108,6 @@ class Actions:
 
     def forget(self) -> None:
         """Nothing is cached."""
-
-
-def _changed_nothing(action: _Action) -> bool:
-    """Whether a request was answered with the very version that it required."""
-    return action.version is not None and action.version == action.request_version
 
 
 def _moment(at: str) -> str:
@@ -131,15 +130,16 @@ def _row(observed: Observed, action: _Action) -> dict[str, Any]:
         "touched": [*action.touched, *([LEFT_OUT] if action.cut else [])],
         "removed": action.removed,
     }
-    # A client chooses the uid in an Eviction.
-    told["uid"] = "" if action.subresource == "eviction" else action.uid
+    # Where no answer tells it, the uid is what the client wrote into what it asked to create.
+    is_chosen = action.verb == "create" and action.version is None
+    told["uid"] = "" if is_chosen else action.uid
     return (
         {"position": observed.position, "audit_id": audit_id}
         | told
         | {name: to_bytes(each).decode() for name, each in lists.items()}
         | {
             "apply": int(action.apply),
-            "dry_run": int(action.dry_run or _changed_nothing(action)),
+            "dry_run": int(action.dry_run),
             "received_at": action.received,
             "completed_at": action.completed,
         }

@@ -253,6 +253,7 @@ def _action(row: Row) -> Action:
         apply=bool(row["apply"]),
         touched=tuple(json.loads(row["touched"])),
         removed=tuple(json.loads(row["removed"])),
+        required_version=row["required_version"],
     )
 
 

@@ -232,7 +232,7 @@ class _Journey:
     def _may_have_settled(self) -> bool:
         if not self.names:
             return True
-        return self.status is not None and set(self.status.ordinals) <= self.ran
+        return self.status is not None and all(each in self.ran for each in self.status.ordinals)
 
     def _is_on_it(self) -> bool:
         return self.status is not None and self.status.update_revision == self.span.name

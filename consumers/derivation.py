@@ -204,7 +204,8 @@ class Derivation:
         if changes is None:
             spec = self.templates.load(entry.template_id).get("spec")
             containers = spec.get("containers") if isinstance(spec, dict) else None
-            images = [c.get("image") for c in containers or [] if isinstance(c, dict)]
+            listed = containers if isinstance(containers, list) else []
+            images = [c.get("image") for c in listed if isinstance(c, dict)]
             return " ".join(["image", *(str(image) for image in images)]) if images else ""
         if not changes:
             # Its name is the hash of its bytes (controller_history.go, ControllerRevisionName).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -14,7 +15,7 @@ from ledger.store import Ledger
 class _Note(msgspec.Struct, rename="camel"):
     workload_uid: str
     said_by: str
-    number: int | None = None
+    number: Annotated[int, msgspec.Meta(gt=-(2**62), lt=2**62)] | None = None
     revision_uid: str = ""
     ticket: str | None = None
     approver: str | None = None

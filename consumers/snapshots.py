@@ -15,6 +15,7 @@ from typing import Any
 
 from consumers.projection import Observed, Touched
 from ledger.errors import PoisonRecord
+from ledger.rollout.raw import number
 from ledger.store import Ledger
 
 
@@ -176,7 +177,7 @@ def _named(observed: Observed) -> dict[str, int | None]:
 def _note_mark(snapshot: dict[str, Any], mark: str, observed: Observed) -> None:
     document, data = observed.document, observed.document.data
     snapshot |= {"kind": str(data["kind"]), "scope": str(data["scope"])}
-    snapshot["filter"] = int(data["filter"])
+    snapshot["filter"] = number(data["filter"])
     snapshot["after_version"] = document.version(data.get("after"))
     if mark == "snapshot-begin":
         snapshot["began_at"], snapshot["began_position"] = document.time, observed.position
@@ -185,4 +186,4 @@ def _note_mark(snapshot: dict[str, Any], mark: str, observed: Observed) -> None:
     if version is None:
         raise ValueError("a list without a resourceVersion")
     snapshot["ended_at"], snapshot["position"] = document.time, observed.position
-    snapshot["resource_version"], snapshot["announced"] = version, int(data["count"])
+    snapshot["resource_version"], snapshot["announced"] = version, number(data["count"])

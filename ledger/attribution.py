@@ -112,7 +112,7 @@ _Maker = tuple[Action, bool | None]
 
 def _makers(write: Write, asked: Sequence[Action]) -> list[_Maker]:
     """The requests that can have made a write."""
-    ours = [action for action in asked if action.uid == write.uid]
+    ours = [a for a in asked if a.uid == write.uid and not _changed_nothing(a)]
     if write.generation == 1:
         # Nothing but its creation is answered so, and an object is created once.
         creators: list[_Maker] = [(action, True) for action in ours if action.code == 201]
@@ -129,6 +129,11 @@ def _makers(write: Write, asked: Sequence[Action]) -> list[_Maker]:
         passed = _not_outrun([a for a in known if a.generation == write.generation])
         makers = [(action, None) for action in passed if _fits(write, action) is not False]
     return makers + _untold(write, asked)
+
+
+def _changed_nothing(action: Action) -> bool:
+    """Whether a request was answered with the very version that it was to be written over."""
+    return action.version is not None and action.version == action.required_version
 
 
 def _untold(write: Write, asked: Iterable[Action]) -> list[_Maker]:

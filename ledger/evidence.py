@@ -26,7 +26,8 @@ REPLICAS = (Field("spec"), Field("replicas"))
 @dataclass(frozen=True, slots=True)
 class Action:
     """An audited request that succeeded and was no dry run. `uid` is empty and `version` None where
-    the audit log did not hold the answer; `touched` and `removed` are those of audit/paths.py.
+    the audit log did not hold the answer; `required_version` is the one it was to be written over;
+    `touched` and `removed` are those of audit/paths.py.
     """
 
     position: int
@@ -46,6 +47,7 @@ class Action:
     apply: bool
     touched: tuple[str, ...]
     removed: tuple[str, ...]
+    required_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,7 @@ def parse_timestamp(text: str) -> datetime:
     parsed = datetime.fromisoformat(text)
     if parsed.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")
-    if parsed.year not in YEARS:
+    moment = parsed.astimezone(UTC) if parsed.year in YEARS else parsed
+    if moment.year not in YEARS:
         raise ValueError(f"no time of a cluster: {text!r}")
-    return parsed.astimezone(UTC)
+    return moment

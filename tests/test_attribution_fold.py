@@ -263,17 +263,25 @@ def kept(tmp_path: Path, columns: str, **told: Any) -> tuple[Any, ...]:
     return tuple(row)
 
 
-@pytest.mark.parametrize(("required", "is_none"), [(7, 1), (6, 0), (None, 0)])
-def test_an_answer_with_the_very_version_that_was_required_tells_that_nothing_was_written(
-    tmp_path: Path, required: int | None, is_none: int
+@pytest.mark.parametrize(
+    ("told", "uid"),
+    [
+        ({"verb": "create", "kind": "pods", "subresource": "eviction", "version": None}, ""),
+        ({"verb": "create", "version": None}, ""),
+        ({"verb": "create", "version": 7}, "told"),
+        ({"verb": "patch", "version": None}, "told"),
+    ],
+    ids=str,
+)
+def test_the_uid_in_what_is_to_be_created_is_its_clients_choice_until_an_answer_tells_it(
+    tmp_path: Path, told: dict[str, Any], uid: str
 ) -> None:
-    told = {"version": 7, "requestVersion": required, "dryRun": False}
-    assert kept(tmp_path, "dry_run", **told) == (is_none,)
+    assert kept(tmp_path, "uid", **told, uid="told") == (uid,)
 
 
-def test_the_uid_in_an_eviction_is_its_clients_choice_and_is_not_kept(tmp_path: Path) -> None:
-    told = {"verb": "create", "kind": "pods", "subresource": "eviction", "uid": "chosen"}
-    assert kept(tmp_path, "uid, subresource", **told) == ("", "eviction")
+def test_the_version_that_a_request_was_to_be_written_over_is_kept(tmp_path: Path) -> None:
+    told = {"version": 7, "requestVersion": 6}
+    assert kept(tmp_path, "required_version, resource_version", **told) == (6, 7)
 
 
 def test_that_paths_were_left_out_is_kept_as_a_path_that_may_be_any(tmp_path: Path) -> None:

@@ -125,6 +125,12 @@ def test_a_no_op_that_came_in_when_the_write_was_done_is_not_named() -> None:
     assert named(WRITE, late, ALICE) == ("alice", "exact")
 
 
+def test_an_answer_with_the_version_that_was_to_be_written_over_tells_of_a_no_op() -> None:
+    assert named(WRITE, replace(BOB, required_version=200)) is None
+    assert named(WRITE, replace(BOB, required_version=199)) == ("bob", "exact")
+    assert named(WRITE, ALICE, replace(BOB, required_version=200)) == ("alice", "exact")
+
+
 def test_a_no_op_that_came_in_when_the_write_was_seen_is_not_named_even_alone() -> None:
     late = replace(BOB, received_at=at(10.0701), completed_at=at(10.08))
     assert named(WRITE, late) is None

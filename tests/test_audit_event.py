@@ -86,6 +86,8 @@ def test_a_path_covers_itself_and_what_is_below() -> None:
         event(auditID=""),
         event(user=None),
         event(user={"username": None}),
+        event(impersonatedUser={"username": 7}),
+        event(userAgent=["kubectl"]),
         event(sourceIPs=[1]),
         event(requestReceivedTimestamp="yesterday"),
         event(responseStatus={"code": "x"}),

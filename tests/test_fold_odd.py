@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ledger.cli import run
 from ledger.store import Ledger
 from tests.lab.recording import STREAMS
 from tests.real import answer
@@ -43,6 +44,19 @@ def test_whatever_is_odd_in_a_record_the_fold_goes_on(recording: str, tmp_path: 
         [(count,)] = answer(path, "select count(*) from rejects")
         rejected += count
     assert rejected > EXAMPLES
+
+
+def test_a_slip_to_two_thousand_million_replicas_is_recorded_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = values_of(STREAMS / "rollouts.jsonl.zst")[:120]
+    slip = [value.replace(b'"replicas":3', b'"replicas":2147483647') for value in values]
+    path = folded(slip, tmp_path / "l.db")
+    asked = ["status", "sts/plain", "-n", "default", "--watch=false", "--ledger", str(path)]
+    assert run(asked) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("3/2147483647 updated" in line for line in lines)
+    assert len(lines) < 40
 
 
 def odd(value: bytes, dice: random.Random) -> bytes:

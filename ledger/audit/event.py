@@ -132,8 +132,8 @@ def _action(raw_event: Raw, kind: Kind, ref: Raw, response: Raw) -> dict[str, An
         "stage": str(raw_event["stage"]),
         "verb": str(raw_event["verb"]),
         "user": _text(raw_event["user"]["username"]),
-        "impersonated": str(impersonated.get("username", "")),
-        "agent": str(raw_event.get("userAgent", "")),
+        "impersonated": _text(impersonated.get("username") or ""),
+        "agent": _text(raw_event.get("userAgent") or ""),
         "addresses": [_text(each) for each in _list(raw_event.get("sourceIPs"))],
         "kind": kind.plural,
         "subresource": str(ref.get("subresource", "")),
@@ -142,7 +142,7 @@ def _action(raw_event: Raw, kind: Kind, ref: Raw, response: Raw) -> dict[str, An
         "received": _time(raw_event["requestReceivedTimestamp"]),
         "completed": _time(raw_event["stageTimestamp"]),
         "dryRun": _is_dry_run(raw_event, ref, request, asked),
-        "manager": _manager(asked, str(raw_event.get("userAgent", ""))),
+        "manager": _manager(asked, _text(raw_event.get("userAgent") or "")),
     }
     told |= _object(kind, ref, status, response) | _request(raw_event, ref, request, asked)
     return {name: each for name, each in told.items() if each is not False and each not in EMPTY}

@@ -25,6 +25,9 @@ COLUMNS = (
 MOST_NAMES = 5
 """So many pods are named in a line; the others are counted."""
 
+MOST_MISSING = 20
+"""So many pods that are not there have a line each."""
+
 BARS = {True: "██████████", False: "▒▒▒▒▒▒▒▒▒▒"}
 
 Line = tuple[str, str]
@@ -132,8 +135,12 @@ def _missing(each: Standing) -> list[tuple[int | None, list[str]]]:
         return []
     name = each.row["name"]
     blocked = {blocker.pod: blocker for blocker in each.verdict.blockers}
+    absent = [ordinal for ordinal in each.status.ordinals if ordinal not in there]
     rows: list[tuple[int | None, list[str]]] = []
-    for ordinal in set(each.status.ordinals) - there:
+    if len(absent) > MOST_MISSING:
+        more = f"and {len(absent) - MOST_MISSING} more"
+        rows.append((absent[MOST_MISSING], [more, "", "", "not there", ""]))
+    for ordinal in absent[:MOST_MISSING]:
         blocker = blocked.get(f"{name}-{ordinal}")
         told = blocker.reason if blocker else "not there"
         note = "← blocks the rollout" if blocker else _awaited(each.stale.get(ordinal))

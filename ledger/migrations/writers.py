@@ -119,3 +119,9 @@ def _statements(db: Database) -> None:
     db.execute("alter table set_states add column stamp text")
     db.execute("alter table set_states add column said text not null default '{}'")
     db.execute("create index set_states_observed on set_states (object_id, observed_at)")
+
+
+@migrations()
+def m016_required_versions(db: Database) -> None:
+    """Which version a request required: one that was answered with it has changed nothing."""
+    db.execute("alter table actions add column required_version integer")

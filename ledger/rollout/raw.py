@@ -24,6 +24,14 @@ def number(value: Any) -> int:
     return value
 
 
+def count(value: Any) -> int:
+    """An integer that Kubernetes keeps in 32 bits, as `number` reads it."""
+    counted = number(value)
+    if not -(2**31) <= counted < 2**31:
+        raise ValueError("count out of range")
+    return counted
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     """A JSON object, empty when there is none. Raises TypeError for anything else."""
     if value is None:

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.errors import PoisonRecord
-from ledger.rollout.raw import mapping, number, text
+from ledger.rollout.raw import count, mapping, number, text
 
 ROLLING_UPDATE = "RollingUpdate"
 ON_DELETE = "OnDelete"
 ORDERED_READY = "OrderedReady"
 PARALLEL = "Parallel"
 RETAIN = "Retain"
+
+MOST_PODS = 5_000
+"""So many pods of a set are judged one by one. The API server takes two thousand million replicas,
+which is what a slip of the hand asks for.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,16 @@ class SetStatus:
         return 0 < self.generation <= self.observed_generation
 
     @property
+    def wanted(self) -> int:
+        """How many pods the spec asks for."""
+        return max(0, self.replicas)
+
+    @property
     def ordinals(self) -> range:
-        """The ordinals that the spec asks for."""
-        return range(self.ordinals_start, self.ordinals_start + max(0, self.replicas))
+        """The ordinals that the spec asks for, the first of them where it asks for more than any
+        cluster runs.
+        """
+        return range(self.ordinals_start, self.ordinals_start + min(self.wanted, MOST_PODS))
 
     @property
     def target_ordinals(self) -> range:
@@ -89,22 +101,22 @@ def _set_status(
     return SetStatus(
         generation=number(metadata.get("generation", 0)),
         observed_generation=number(status.get("observedGeneration", 0)),
-        replicas=number(spec.get("replicas", 1)),
+        replicas=count(spec.get("replicas", 1)),
         strategy=text(strategy.get("type", ROLLING_UPDATE)),
         has_rolling_update=strategy.get("rollingUpdate") is not None,
-        update_partition=number(rolling.get("partition", 0)),
+        update_partition=count(rolling.get("partition", 0)),
         max_unavailable="" if max_unavailable is None else str(max_unavailable),
         pod_management=text(spec.get("podManagementPolicy", ORDERED_READY)),
-        ordinals_start=number(mapping(spec.get("ordinals")).get("start", 0)),
-        min_ready_seconds=number(spec.get("minReadySeconds", 0)),
+        ordinals_start=count(mapping(spec.get("ordinals")).get("start", 0)),
+        min_ready_seconds=count(spec.get("minReadySeconds", 0)),
         when_deleted=text(retention.get("whenDeleted", RETAIN)),
         when_scaled=text(retention.get("whenScaled", RETAIN)),
         current_revision=text(status.get("currentRevision", "")),
         update_revision=text(status.get("updateRevision", "")),
-        pods=number(status.get("replicas", 0)),
-        ready_pods=number(status.get("readyReplicas", 0)),
-        available_pods=None if available is None else number(available),
-        current_pods=number(status.get("currentReplicas", 0)),
-        updated_pods=number(status.get("updatedReplicas", 0)),
+        pods=count(status.get("replicas", 0)),
+        ready_pods=count(status.get("readyReplicas", 0)),
+        available_pods=None if available is None else count(available),
+        current_pods=count(status.get("currentReplicas", 0)),
+        updated_pods=count(status.get("updatedReplicas", 0)),
         terminating=bool(metadata.get("deletionTimestamp")),
     )

@@ -200,7 +200,7 @@ def _judged(
     return Verdict(
         phase=phase,
         revision=status.update_revision,
-        wanted=len(status.ordinals),
+        wanted=status.wanted,
         targeted=len(targeted),
         updated=len(updated),
         ready=sum(at is not None for at in available),
@@ -229,7 +229,7 @@ def _phase(
     settling = [at for at in available if at is not None and at > now]
     if settling:
         return "settling", max(settling)
-    return ("complete" if len(updated) == len(status.ordinals) else "staged"), None
+    return ("complete" if len(updated) == status.wanted else "staged"), None
 
 
 def _blockers(

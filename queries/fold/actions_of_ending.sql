@@ -32,7 +32,8 @@ select
   actions.replicas,
   actions.touched,
   actions.removed,
-  actions.imported
+  actions.imported,
+  actions.required_version
 from deleted_together
 join actions
   on actions.position = deleted_together.position

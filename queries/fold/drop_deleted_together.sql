@@ -1,0 +1,2 @@
+delete from deleted_together
+where position = :position
