@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from consumers.projection import Observed, Touched
@@ -94,6 +95,7 @@ class Pods:
         newest = self._newest.get(object_id)
         if newest and version > newest.version and newest.state == state:
             newest.version, newest.position = version, observed.position
+            self._states.leave_out(observed, partial(_state_row, state))
             return
         self._ran |= {
             (state.uid, each.name, each.image, each.image_id)
@@ -104,9 +106,17 @@ class Pods:
         if noted.is_change:
             before = [noted.before["owner_uid"]] if noted.before else []
             self._touch(observed, state.owner_uid, *before)
-        if newest is None or version > newest.version:
+        if self._is_newest(observed, newest):
             self._newest[object_id] = _Newest(version, observed.position, state)
         self._changed[object_id] = state.uid
+
+    def _is_newest(self, observed: Observed, newest: _Newest | None) -> bool:
+        document = observed.document
+        if newest is not None:
+            return document.version_number > newest.version
+        # What is newer than a late one may be known from before a restart.
+        is_late = observed.disposition == "late"
+        return not is_late or self.ledger.row("fold/pod_run", {"uid": document.objectuid}) is None
 
     def _touch(self, observed: Observed, *owner_uids: str) -> None:
         self._changed[observed.object_id] = observed.document.objectuid

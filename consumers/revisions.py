@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from consumers.derivation import Derivation
@@ -155,13 +156,16 @@ class Revisions:
         labels = document.data["metadata"].get("labels")
         if newest and version > newest.version and newest.facts == facts:
             newest.version = version
+            ids = newest.template_id, newest.spec_id
+            self._set_states.leave_out(observed, partial(_state_row, observed, facts, *ids))
             if (newest.status, newest.labels) != (status, labels):
                 self._workloads.see(document, facts, status)
                 newest.status, newest.labels = status, labels
             return
         template_id, spec_id = self._content(document, object_id, facts)
         self._note_state(observed, facts, template_id, spec_id)
-        if newest is None or version > newest.version:
+        # One that comes late after a restart is not the newest.
+        if observed.disposition != "late" and (newest is None or version > newest.version):
             self._newest[object_id] = _Newest(version, facts, status, labels, template_id, spec_id)
         if observed.disposition != "late":
             self._workloads.see(document, facts, status)

@@ -108,7 +108,10 @@ class Snapshots:
             self._completed.append(snapshot)
 
     def _infer(self, snapshot: dict[str, Any]) -> None:
-        self.ledger.run("fold/members_alive", snapshot)
+        for row in self.ledger.rows("fold/members_alive", snapshot):
+            # An inferred deletion is known to have been later than it was thought.
+            if row["deleted_how"] == "inferred":
+                self.touched.existence.add(row["uid"])
         for row in self.ledger.rows("fold/missing_from_snapshot", snapshot):
             self._settle_deletion(row["id"], row["uid"], snapshot)
         self.ledger.run("fold/drop_members", snapshot)

@@ -39,7 +39,7 @@ class States:
     is_change: IsChange
     _late: list[tuple[int, int]] = field(default_factory=list)
     _noted: set[tuple[int, int]] = field(default_factory=set)
-    _left_out: dict[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
+    _left_out: dict[tuple[int, int], Callable[[], Mapping[str, Any]]] = field(default_factory=dict)
     """Of this batch, by object and version: late states, those with a row, those without."""
 
     def note(self, observed: Observed, row: Mapping[str, Any]) -> Noted:
@@ -49,11 +49,17 @@ class States:
             self._late.append(place)
         before = self._beneath(*place)
         if before is not None and not self.is_change(before, row):
-            self._left_out[place] = row
+            self._left_out[place] = lambda: row
             return Noted(False, before)
         self.ledger.put(f"{self.noun}_states", [place_of(observed) | dict(row)])
         self._noted.add(place)
         return Noted(True, before)
+
+    def leave_out(self, observed: Observed, row: Callable[[], Mapping[str, Any]]) -> None:
+        """Of a state that is known to equal the one beneath it: which row it would have, should a
+        late one come between.
+        """
+        self._left_out[observed.object_id, observed.document.version_number] = row
 
     def see_again(self, observed: Observed) -> bool:
         """Of several records of one state the earliest tells when it was seen; True when that
@@ -101,7 +107,7 @@ class States:
         batch was not yet there for one of an earlier batch.
         """
         if (object_id, version) in self._left_out:
-            return self._left_out[object_id, version]
+            return self._left_out[object_id, version]()
         row = self._beneath(object_id, version)
         while row is not None and (object_id, row["resource_version"]) in self._noted:
             row = self._beneath(object_id, row["resource_version"])

@@ -148,8 +148,8 @@ class Volumes:
             self._pods.add(object_id)
         if not observed.is_news or raw_pod is None:
             return
-        seen = _what_a_mount_shows(raw_pod)
-        if self._pods_seen.get(object_id) == seen:
+        seen, is_late = _what_a_mount_shows(raw_pod), observed.disposition == "late"
+        if not is_late and self._pods_seen.get(object_id) == seen:
             return
         if object_id not in self._pods_seen:
             namespace = observed.document.ref.namespace
@@ -157,7 +157,9 @@ class Volumes:
                 row = {"object_id": object_id, "volume": volume}
                 named = {"namespace": namespace, "claim": claim}
                 self.ledger.put("pod_claims", [row | named])
-        self._pods_seen[object_id] = seen
+        self._pods_seen.pop(object_id, None)
+        if not is_late:
+            self._pods_seen[object_id] = seen
         self._pods.add(object_id)
 
     def _take_set(self, observed: Observed) -> None:

@@ -21,6 +21,7 @@
 --   ready_at: when a pod of this incarnation was first ready on it; null when none is known to have been
 --   finished_at: when every pod was available on it; null when that was never seen
 --   broke_at: when a pod was first seen in trouble after that; null when none was
+--   pruned_at: when the number was no longer to be found in the cluster
 --   created_at: when the incarnation was created
 --   deleted_at: when the incarnation was deleted
 select
@@ -58,6 +59,7 @@ select
       and pod_states.observed_at > rollouts.finished_at
       and (pod_states.reason <> '' or pod_states.observed_at > pod_runs.ready_at)
   ) as broke_at,
+  revisions.pruned_at,
   workloads.created_at,
   workloads.deleted_at
 from workloads

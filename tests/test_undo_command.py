@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,12 @@ class Caller:
         place = ("--data", str(self.folder / "nothing"))
         return await asyncio.to_thread(ran, ["undo", "sts/web", *arguments, *access, *place])
 
-    async def typed(self, *answers: str) -> str:
+    async def typed(self, *answers: str, more: Sequence[str] = ()) -> str:
         """What a terminal shows of it, given these answers to its questions."""
         ours, theirs = os.openpty()
         access = ("--kubeconfig", str(self.api.kubeconfig(self.folder)))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ledger", "undo", "sts/web", *access),
+            *(sys.executable, "-m", "ledger", "undo", "sts/web", *more, *access),
             *("--data", str(self.folder / "nothing")),
             stdin=theirs,
             stdout=asyncio.subprocess.PIPE,

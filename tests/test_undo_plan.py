@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from ledger.originals import Original
+from ledger.undo.candidates import Candidate
 from ledger.undo.owners import Owner, owners
 from ledger.undo.patch import UNDO_ANNOTATION, Intent, nonce_of, patch_of
 from ledger.undo.planning import Checked, Live, Plan, planned
 from ledger.undo.references import references
-from ledger.undo.targets import Candidate
 from tests.cases import case
 
 AT = "2026-11-26T10:00:00.000000Z"
@@ -145,6 +145,17 @@ def test_a_hidden_value_that_differs_is_a_change_without_its_value() -> None:
     plan = plan_of(raw)
     assert len(plan.changes) == 1
     assert "hunter2" not in repr(plan.changes)
+
+
+def test_what_a_strict_recording_hides_is_not_shown_beside_it() -> None:
+    plain = template("app:a") | {
+        "spec": {"containers": [app("app:a", [{"name": "CITY", "value": "Springfield"}])]}
+    }
+    shown = plan_of(raw_set({"template": plain}))
+    assert "Springfield" in repr(shown.changes)
+    strict = plan_of(raw_set({"template": plain}), policy="strict")
+    assert len(strict.changes) == 1
+    assert "Springfield" not in repr(strict.changes)
 
 
 def test_a_template_that_is_there_already_is_seen() -> None:

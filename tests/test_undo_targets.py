@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ledger.errors import LedgerError, NotRecorded, UsageError
+from ledger.undo.candidates import Candidate, candidates
 from ledger.undo.targets import (
-    Candidate,
     Now,
     Previous,
     To,
@@ -17,7 +17,6 @@ from ledger.undo.targets import (
     ToRevision,
     ToTime,
     Wish,
-    candidates,
     choose,
 )
 from tests.cases import case
@@ -127,6 +126,30 @@ def test_at_a_time_it_was_whatever_was_newest_then(minute: int, label: str) -> N
             chosen(found, ToTime(at(gone)))
 
 
+def test_of_two_pages_of_one_list_the_higher_number_was_the_newer() -> None:
+    found = [entry(1, "A"), entry(2, "B", observed_at="2026-11-26T10:10:00.000002Z")]
+    found.append(entry(3, "C", observed_at="2026-11-26T10:10:00.000001Z"))
+    assert chosen(found, ToTime(at(30))) == "3"
+    # A number that was given again is the newer one once the higher is gone.
+    found[2] = replace(found[2], pruned_at=at(9))
+    assert chosen(found, ToTime(at(30))) == "2"
+
+
+def test_at_a_time_only_the_incarnation_that_was_named_is_asked_for() -> None:
+    old = entry(7, "F", workload_uid=EARLIER, observed_at=at(5), deleted_at=at(40))
+    found = [old, entry(1, "A", observed_at=at(20)), entry(2, "B", observed_at=at(21))]
+    assert chosen(found, ToTime(at(30)), incarnation="0ld") == "7"
+
+
+def test_what_ran_is_not_known_where_the_cluster_has_a_revision_that_is_not_recorded() -> None:
+    raw = {"metadata": {"creationTimestamp": "2026-11-26T10:10:00Z"}, "revision": 3}
+    live = replace(entry(3, "C", observed_at=None), digest=None, raw_revision=raw)
+    found = [entry(1, "A"), entry(2, "B"), live]
+    with pytest.raises(NotRecorded, match=r"revision 3 of .* is not recorded"):
+        chosen(found, ToTime(at(50)))
+    assert chosen(found, ToTime(at(9))) == "2"
+
+
 @pytest.mark.parametrize(
     ("second", "label"),
     [
@@ -180,6 +203,7 @@ def test_live_revisions_and_recorded_ones_are_one_list() -> None:
         "ready_at": None,
         "finished_at": None,
         "broke_at": None,
+        "pruned_at": None,
         "deleted_at": None,
     }
     unseen = row | {"revision_uid": "", "number": 2, "template_digest": None}

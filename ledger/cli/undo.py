@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledger.cli.options import installation, output_options
-from ledger.cli.output import Screen, close, machine, now_fresh, reader_of
+from ledger.cli.output import STALE_EXIT, Screen, close, machine, now_fresh, reader_of
 from ledger.cli.undo_following import follow_undo
 from ledger.cli.undo_options import Call, call_of, undo_options
 from ledger.cli.undo_shown import (
@@ -145,8 +145,14 @@ class Session:
         if self._call.asks_first and not self._can_ask:
             raise UsageError("nobody can be asked here", hint="-y goes on without asking")
         fresh = now_fresh(self._history.reader) if self._history else None
-        if fresh and must_be_fresh and fresh.is_doubtful:
-            return close(fresh, screen=self._screen, must_be_fresh=True)
+        if must_be_fresh and fresh is None:
+            raise NotRecorded(
+                "there is no ledger here that could be fresh",
+                hint="--ledger names one; without --fresh the cluster alone is asked",
+            )
+        if must_be_fresh and fresh and (fresh.is_doubtful or fresh.state == "ended"):
+            close(fresh, screen=self._screen, must_be_fresh=True)
+            return STALE_EXIT
         while True:
             plan = self._planned()
             self._show(plan, fresh)
@@ -208,7 +214,8 @@ class Session:
 
     def _asked(self, plan: Plan, tried: Outcome) -> bool:
         self._told(plan, tried)
-        question = f"Roll statefulset.apps/{plan.name} back to revision {plan.target.label}?"
+        pods = f", and delete {_named(plan)}" if self._call.unsticks and plan.blockers else ""
+        question = f"Roll statefulset.apps/{plan.name} back to revision {plan.target.label}{pods}?"
         return click.confirm(question, err=True)
 
     def _finish(self, plan: Plan, outcome: Outcome, fresh: Freshness | None) -> int:
@@ -216,25 +223,47 @@ class Session:
         if outcome.ending == "declined":
             click.echo("nothing done", err=True)
             return 1
+        if call.orders.skips_trial:
+            self._told(plan, outcome)
         if call.output != "json":
             tell_outcome(call, plan, outcome)
-        deleted = self._unstuck(plan, outcome) if call.unsticks else ()
-        if call.output != "json":
-            tell_deleted(call, deleted)
-        self._print_document(plan, outcome, deleted, fresh)
+        deleted: list[Deleted] = []
+        try:
+            if call.unsticks:
+                self._unstick(plan, outcome, deleted)
+        finally:
+            # What was done is told, also where the rest of it failed.
+            self._print_document(plan, outcome, deleted, fresh)
         if call.waits and call.orders.dry_run == "none":
             generation = outcome.generation or plan.live.status.generation
-            follow_undo(self._screen, call, plan, self._look(plan), generation)
+            with redirect_stdout(sys.stderr if call.output == "json" else sys.stdout):
+                follow_undo(self._screen, call, plan, self._look(plan), generation)
         return 0
 
-    def _unstuck(self, plan: Plan, outcome: Outcome) -> tuple[Deleted, ...]:
+    def _unstick(self, plan: Plan, outcome: Outcome, deleted: list[Deleted]) -> None:
         from ledger.undo import forecast, unstick
+
+        def tell(each: Deleted) -> None:
+            deleted.append(each)
+            if self._call.output != "json":
+                tell_deleted(self._call, [each])
 
         if self._call.orders.dry_run != "none":
             asks = self._call.orders.dry_run == "server"
-            return self._run(forecast(self._cluster, plan, asks_server=asks))
-        generation = outcome.generation or plan.live.status.generation
-        return self._run(unstick(self._cluster, plan, generation=generation))
+            for each in self._run(forecast(self._cluster, plan, asks_server=asks)):
+                tell(each)
+        elif outcome.ending != "skipped" or self._may_delete(plan):
+            generation = outcome.generation or plan.live.status.generation
+            self._run(unstick(self._cluster, plan, generation=generation, told=tell))
+
+    def _may_delete(self, plan: Plan) -> bool:
+        """Whether pods of a set that needs no patch may be deleted: nobody was asked so far."""
+        if not self._call.asks_first:
+            return True
+        if plan.blockers and click.confirm(f"Delete {_named(plan)}?", err=True):
+            return True
+        click.echo("no pod was deleted", err=True)
+        return False
 
     def _look(self, plan: Plan) -> Callable[[], Live]:
         from ledger.undo import look
@@ -247,3 +276,7 @@ class Session:
         item = document_of(plan, outcome, deleted)
         if self._call.output == "json":
             machine("json", "Undo", [], [item], fresh or UNRECORDED)
+
+
+def _named(plan: Plan) -> str:
+    return ", ".join(f'pod "{each.pod}"' for each in plan.blockers)

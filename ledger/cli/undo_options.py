@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ledger.cli.times import moment, seconds_of
+from ledger.cli.times import past, seconds_of
 from ledger.errors import UsageError
 from ledger.targets import names_of
 
@@ -136,7 +136,7 @@ def _to(given: dict[str, Any]) -> Any:
     if given["to_revision"]:
         return ToRevision(given["to_revision"])
     if given["to_time"]:
-        return ToTime(moment(given["to_time"]))
+        return ToTime(past(given["to_time"]))
     if given["to_last_good"]:
         return ToLastGood(seconds_of(given["good_for"]) or 0.0)
     return Previous()

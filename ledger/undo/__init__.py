@@ -8,7 +8,15 @@ made of them, and so can a bot be. `look` reads the set again, to follow it.
 
 from __future__ import annotations
 
-from ledger.undo.applying import ManagedElsewhere, NoTrial, Orders, Outcome, OutcomeUnknown, apply
+from ledger.undo.applying import (
+    KeptAsItIs,
+    ManagedElsewhere,
+    NoTrial,
+    Orders,
+    Outcome,
+    OutcomeUnknown,
+    apply,
+)
 from ledger.undo.findings import Finding
 from ledger.undo.planning import Live, Plan
 from ledger.undo.preflight import look, plan
@@ -20,6 +28,7 @@ __all__ = [
     "Deleted",
     "Finding",
     "History",
+    "KeptAsItIs",
     "Live",
     "ManagedElsewhere",
     "NoTrial",

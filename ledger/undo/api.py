@@ -25,6 +25,12 @@ class Asked(Protocol):
         """The JSON object that answers one request."""
 
 
+async def cluster_uid(cluster: Asked) -> str:
+    """What identifies the cluster: the uid of namespace kube-system. Raises Forbidden."""
+    raw_namespace = await cluster.ask(Request("/api/v1/namespaces/kube-system"))
+    return str(raw_namespace["metadata"]["uid"])
+
+
 class SetNotFound(LedgerError):
     """The StatefulSet does not exist."""
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ledger.answers import Expired, Throttled
 from ledger.canonical import normal_template
 from ledger.diff import diff
 from ledger.errors import (
@@ -72,6 +73,10 @@ class OutcomeUnknown(LedgerError):
     """The connection was lost after the patch was sent, and it cannot be seen what became of it."""
 
 
+class KeptAsItIs(LedgerError):
+    """Something on the API server's side keeps the template as it is."""
+
+
 class NoTrial(LedgerError):
     """An admission webhook does not support dry runs, so the patch cannot be tried."""
 
@@ -86,9 +91,9 @@ async def apply(
     """Try the very patch on the server, ask `agreed` about what came of it, and write it, if the
     set is still as it was planned on: one patch, whole or not at all.
 
-    Raises ManagedElsewhere, NoTrial and OutcomeUnknown; Forbidden and Refused in the API server's
-    words. Unless it returns "rolled back" without a dry run, or raises OutcomeUnknown, nothing was
-    written.
+    Raises ManagedElsewhere, NoTrial, KeptAsItIs and OutcomeUnknown; Forbidden and Refused in the
+    API server's words. Unless it returns "rolled back" without a dry run, or raises OutcomeUnknown,
+    nothing was written.
     """
     if plan.is_there_already:
         return Outcome("skipped", orders.dry_run, plan.live.status.generation)
@@ -119,10 +124,23 @@ async def _try(cluster: Asked, plan: Plan, intent: Intent, dry_run: DryRun) -> O
                 wrong.message, hint="--skip-server-dry-run writes without a trial"
             ) from wrong
         raise
-    generation = int(raw_tried["metadata"]["generation"])
-    if generation == plan.live.status.generation:
-        return Outcome("skipped", dry_run, generation)
-    return Outcome("rolled back", dry_run, generation, altered=_altered(plan, raw_tried))
+    return _came_of(plan, raw_tried, dry_run)
+
+
+def _came_of(plan: Plan, raw_set: Raw, dry_run: DryRun, nonce: str = "") -> Outcome:
+    """What an answer to the patch says. Raises KeptAsItIs where the template stays what it was, and
+    that is not the one that was asked for.
+    """
+    generation, altered = int(raw_set["metadata"]["generation"]), _altered(plan, raw_set)
+    if generation > plan.live.status.generation:
+        return Outcome("rolled back", dry_run, generation, altered=altered, nonce=nonce)
+    if altered:
+        raise KeptAsItIs(
+            f"the API server keeps the template of statefulset.apps/{plan.name} as it is: "
+            f"another {altered[0]} than was asked for",
+            hint="an admission webhook or policy puts it back; nothing was changed",
+        )
+    return Outcome("skipped", dry_run, generation)
 
 
 async def _write(cluster: Asked, plan: Plan, orders: Orders, intent: Intent) -> Outcome:
@@ -134,10 +152,7 @@ async def _write(cluster: Asked, plan: Plan, orders: Orders, intent: Intent) -> 
         if isinstance(wrong, Forbidden | Unauthorized) or _is_refused(wrong):
             raise
         return await _found_out(cluster, plan, orders, intent, wrong)
-    generation = int(raw_set["metadata"]["generation"])
-    if generation == plan.live.status.generation:
-        return Outcome("skipped", generation=generation)
-    return Outcome("rolled back", generation=generation, nonce=intent.nonce)
+    return _came_of(plan, raw_set, "none", intent.nonce)
 
 
 async def _sent_at_last(cluster: Asked, plan: Plan, intent: Intent) -> dict[str, Any]:
@@ -161,6 +176,8 @@ async def _sent(cluster: Asked, plan: Plan, intent: Intent, *, is_trial: bool) -
 
 def _is_refused(wrong: ClusterUnreachable) -> bool:
     """Whether the API server says that it has not written; a 5xx can come from in between."""
+    if isinstance(wrong, Throttled | Expired):
+        return True
     return isinstance(wrong, Refused) and wrong.code < 500
 
 
@@ -199,7 +216,7 @@ async def _found_out(
         try:
             raw_now = await read_set(cluster, plan.namespace, plan.name)
         except SetNotFound:
-            return Outcome("changed meanwhile", changed="it was deleted")
+            break  # It may have been written before that.
         except ClusterUnreachable:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             continue
@@ -218,14 +235,11 @@ async def _found_out(
 
 
 def _is_out(raw_before: Raw, raw_now: Raw) -> bool:
-    """Whether a patch that is not there was not written and will not be: its tests cannot hold
-    again, and no later undo has overwritten its intent.
+    """Whether a patch that is not there was not written and will not be: the one write since was
+    another, and after it the patch's tests cannot hold.
     """
     before, now = raw_before["metadata"], raw_now["metadata"]
-    if before["uid"] != now["uid"] or now["generation"] == before["generation"] + 1:
-        return True
-    is_same_undo = nonce_of(raw_before) == nonce_of(raw_now)
-    return bool(before["generation"] != now["generation"] and is_same_undo)
+    return bool(before["uid"] == now["uid"] and now["generation"] == before["generation"] + 1)
 
 
 def _intent(plan: Plan, orders: Orders) -> Intent:

@@ -16,10 +16,11 @@ from ledger.canonical import normal_template
 from ledger.diff import Change, count_unchanged, diff
 from ledger.originals import Original
 from ledger.own_rules import OwnRules
-from ledger.redaction import Redactor
+from ledger.redaction import Policy, Redactor
 from ledger.rollout.pods import PodState, pod_state
 from ledger.rollout.sets import SetStatus, set_status
 from ledger.rollout.verdict import Absences, Blocker, verdict
+from ledger.undo.candidates import Candidate
 from ledger.undo.consequences import (
     claims_kept,
     data_stays,
@@ -30,7 +31,6 @@ from ledger.undo.consequences import (
 from ledger.undo.findings import Finding, worst_first
 from ledger.undo.owners import owners
 from ledger.undo.references import Reference
-from ledger.undo.targets import Candidate
 
 Raw = Mapping[str, Any]
 
@@ -95,6 +95,9 @@ class Checked:
     rules: OwnRules = own_rules.NONE
     """The installation's own rules of redaction, for what is shown."""
 
+    policy: Policy = "secrets"
+    """How it hides values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -136,7 +139,7 @@ class Plan:
 def planned(live: Live, target: Candidate, original: Original, checked: Checked) -> Plan:
     """The plan for one set and one revision."""
     blockers = blocking(live, now=checked.now, revision=target.name)
-    before, after = _hidden(live.template, original.template, checked.rules)
+    before, after = _hidden(live.template, original.template, checked)
     return Plan(
         live=live,
         target=target,
@@ -213,11 +216,12 @@ def _of_references(there: Mapping[Reference, bool | None]) -> list[Finding]:
     return found
 
 
-def _hidden(old: Raw, new: Raw, rules: OwnRules) -> tuple[dict[str, Any], dict[str, Any]]:
+def _hidden(old: Raw, new: Raw, checked: Checked) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both templates without their secrets, under a key that is forgotten at once: what is equal
     stays equal, and nothing of it can be shown.
     """
-    redactor = Redactor("secrets", secrets.token_hex(4), secrets.token_bytes(32), rules)
+    key = secrets.token_hex(4), secrets.token_bytes(32)
+    redactor = Redactor(checked.policy, *key, checked.rules)
     old_document, new_document = (
         redactor.redact({"spec": {"template": dict(side)}}).document for side in (old, new)
     )

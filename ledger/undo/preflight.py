@@ -10,15 +10,25 @@ from typing import Any, TypeVar
 
 from ledger import own_rules
 from ledger.canonical import from_bytes, normal_template
-from ledger.errors import Forbidden
+from ledger.errors import Forbidden, OtherCluster, UsageError
 from ledger.model import timestamp, utc_now
 from ledger.originals import Wanted
+from ledger.redaction import Policy
 from ledger.rollout.claims import claim_templates
-from ledger.undo.api import Asked, exists, read_claim, read_pods, read_revisions, read_set
+from ledger.undo.api import (
+    Asked,
+    cluster_uid,
+    exists,
+    read_claim,
+    read_pods,
+    read_revisions,
+    read_set,
+)
+from ledger.undo.candidates import Candidate, candidates
 from ledger.undo.planning import Checked, Live, Plan, Raw, blocking, planned
 from ledger.undo.references import Reference, references
 from ledger.undo.sources import History, original_of
-from ledger.undo.targets import Candidate, Now, Wish, candidates, choose
+from ledger.undo.targets import Now, Wish, choose
 
 AT_ONCE = 8
 """Requests under way at a time."""
@@ -39,6 +49,8 @@ async def plan(cluster: Asked, wish: Wish, history: History | None = None) -> Pl
     ready = [pod.revision for pod in live.pods if pod.ready]
     found = candidates(rows, live.raw_revisions or (), uid=uid, ready=ready)
     target = choose(wish, found, _now(live, now))
+    if history is not None and target.workload_uid != uid:
+        await _refuse_other_cluster(cluster, history, wish)
     wanted = _wanted(history, wish, live, target)
     original = original_of(history, target, wanted)
     there = await _checked(cluster, wish, references(original.template))
@@ -48,6 +60,7 @@ async def plan(cluster: Asked, wish: Wish, history: History | None = None) -> Pl
         there=there,
         now=now,
         rules=history.rules if history else own_rules.NONE,
+        policy=_policy(history),
     )
     return planned(live, target, original, checked)
 
@@ -57,6 +70,26 @@ async def look(cluster: Asked, namespace: str, name: str) -> Live:
     raw_set = await read_set(cluster, namespace, name)
     raw_revisions = await _allowed(read_revisions(cluster, raw_set))
     return Live(raw_set, raw_revisions, await _allowed(read_pods(cluster, raw_set)), None)
+
+
+async def _refuse_other_cluster(cluster: Asked, history: History, wish: Wish) -> None:
+    """A uid that the cluster does not have may be of an earlier set, or of another cluster's."""
+    try:
+        found = await cluster_uid(cluster)
+    except Forbidden:
+        if wish.incarnation:
+            return
+        raise UsageError(
+            f"the revision meant is of an earlier StatefulSet {wish.name}, and these credentials "
+            "may not read which cluster this is",
+            hint="--incarnation UID says that it is this one's",
+        ) from None
+    recorded = history.reader.query("report_scope", {})[0]["cluster"]
+    if found != recorded:
+        raise OtherCluster(
+            f"the ledger is of cluster {recorded}, and this is {found}",
+            hint="--context or --ledger names the right one",
+        )
 
 
 async def _live(cluster: Asked, wish: Wish) -> Live:
@@ -117,7 +150,7 @@ def _now(live: Live, at: str) -> Now:
     named = [
         str(raw["metadata"]["name"])
         for raw in live.raw_revisions or ()
-        if normal_template(raw["data"]["spec"]["template"]) == live.template
+        if _template_of(raw) == live.template
     ]
     update_revision = live.status.update_revision
     return Now(
@@ -132,8 +165,19 @@ def _now(live: Live, at: str) -> Now:
     )
 
 
+def _template_of(raw_revision: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The template of a ControllerRevision, in normal form; None of one that somebody made without
+    any.
+    """
+    try:
+        return normal_template(raw_revision["data"]["spec"]["template"])
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
 def _wanted(history: History | None, wish: Wish, live: Live, target: Candidate) -> Wanted:
     """What is recorded of the target; of one that is not, what the cluster says."""
+    collided = 0
     if target.digest is not None and history is not None:
         asked = {
             "namespace": wish.namespace,
@@ -146,11 +190,18 @@ def _wanted(history: History | None, wish: Wish, live: Live, target: Candidate) 
             for each in history.reader.query("revision", asked)
             if each["template_digest"] == target.digest
         )
-        template = from_bytes(row["template"].encode())
+        template, collided = from_bytes(row["template"].encode()), row["collision_count"] or 0
     else:
-        template = normal_template((target.raw_revision or {})["data"]["spec"]["template"])
+        template = _template_of(target.raw_revision or {}) or {}
     collisions = (live.raw_set.get("status") or {}).get("collisionCount") or 0
-    return Wanted(target.name, template, int(collisions))
+    return Wanted(target.name, template, max(int(collisions), collided))
+
+
+def _policy(history: History | None) -> Policy:
+    """What an installation hides from its ledger it does not show beside it either."""
+    streams = history.reader.query("freshness", {}) if history else []
+    policies = {str(stream["redaction_policy"]) for stream in streams}
+    return "strict" if "strict" in policies else "secrets"
 
 
 def _spec_then(history: History | None, target: Candidate) -> Mapping[str, Any] | None:

@@ -13,7 +13,7 @@ from ledger.originals import Original, Wanted, from_live, from_recorded, from_se
 from ledger.own_rules import OwnRules
 from ledger.reader import LedgerReader
 from ledger.sealing import Identities
-from ledger.undo.targets import Candidate
+from ledger.undo.candidates import Candidate
 from ledger.unredacted import hides
 
 
@@ -42,12 +42,16 @@ def original_of(history: History | None, target: Candidate, wanted: Wanted) -> O
         return from_live(target.raw_revision, wanted)
     kept = _kept(history, target, wanted) if history else from_recorded(wanted)
     if kept.name_hash == "differs":
-        raise TamperedOriginal(
-            f"the {kept.source} template of revision {target.label} does not have the hash that is "
-            f"in the name {target.name}",
-            hint="it is not what the cluster had; nothing was changed",
-        )
+        raise _misnamed(kept, target)
     return kept
+
+
+def _misnamed(kept: Original, target: Candidate) -> TamperedOriginal:
+    return TamperedOriginal(
+        f"the {kept.source} template of revision {target.label} does not have the hash that is "
+        f"in the name {target.name}",
+        hint="it is not what the cluster had; nothing was changed",
+    )
 
 
 def _kept(history: History, target: Candidate, wanted: Wanted) -> Original:
@@ -73,7 +77,10 @@ def _opened(history: History, target: Candidate, wanted: Wanted, positions: list
     failed: IdentityUnusable | TamperedOriginal | None = None
     for position in positions:
         try:
-            return from_sealed(history.bodies(Position(position)), history.identities, wanted)
+            found = from_sealed(history.bodies(Position(position)), history.identities, wanted)
+            if found.name_hash != "differs":
+                return found
+            failed = failed or _misnamed(found, target)
         except (IdentityUnusable, TamperedOriginal) as wrong:
             # Anybody can seal: what somebody else has put there must not hide the true one.
             failed = failed or wrong

@@ -1,22 +1,14 @@
-"""Which revision an undo goes back to, chosen among all that ever were; pure.
-
-The ledger's entries and the live ControllerRevisions are one list: what Kubernetes renumbered or
-pruned is still there, and what was never recorded is offered as kubectl offers it.
-"""
+"""Which revision an undo goes back to, chosen among all that ever were; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby
-from typing import Any
 
 from ledger.errors import LedgerError, NotRecorded, UsageError
 from ledger.model import parse_timestamp, timestamp
-
-UNKNOWN_TRIGGERS = ("found", "adopted")
-"""Triggers of revisions that had pods before anybody watched."""
+from ledger.undo.candidates import Candidate, by_number
 
 NOTHING_BEFORE = "no last revision to roll back to"
 
@@ -69,49 +61,6 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A revision that the set could be set back to."""
-
-    workload_uid: str
-    revision_uid: str
-    number: int
-    label: str
-    name: str
-    digest: str | None
-    """Of the recorded template; None when it was not recorded."""
-
-    generation: int | None = None
-    observed_at: str | None = None
-    is_ready: bool | None = None
-    """Whether a pod was ever ready on it; None when nobody can tell."""
-
-    finished_at: str | None = None
-    broke_at: str | None = None
-    superseded_at: str | None = None
-    superseded_generation: int | None = None
-    deleted_at: str | None = None
-    """When its incarnation was deleted."""
-
-    raw_revision: Mapping[str, Any] | None = None
-    """The live ControllerRevision that holds its template."""
-
-    @property
-    def created_at(self) -> str:
-        """When its ControllerRevision was created; empty for one that is gone."""
-        metadata = (self.raw_revision or {}).get("metadata") or {}
-        return str(metadata.get("creationTimestamp") or "")
-
-    @property
-    def is_recorded(self) -> bool:
-        """Whether the ledger has its template."""
-        return self.digest is not None
-
-    def is_same_as(self, other: Candidate) -> bool:
-        """Whether both have one template."""
-        return self.name == other.name or (self.digest is not None and self.digest == other.digest)
-
-
-@dataclass(frozen=True, slots=True)
 class Now:
     """The living set, as far as the choice depends on it."""
 
@@ -129,47 +78,18 @@ class Now:
     """The revisions of the pods that hold it up for ever as it is (kubernetes#67250)."""
 
 
-def candidates(
-    rows: Sequence[Mapping[str, Any]],
-    raw_revisions: Sequence[Mapping[str, Any]],
-    *,
-    uid: str,
-    ready: Iterable[str],
-) -> list[Candidate]:
-    """Every revision with a template, of every incarnation; rows are those of
-    queries/undo_targets.sql, the live revisions those of the set of this uid, and `ready` names the
-    revisions that a living pod is ready on.
-    """
-    by_uid = {raw["metadata"]["uid"]: raw for raw in raw_revisions}
-    by_name = {raw["metadata"]["name"]: raw for raw in raw_revisions}
-    on_it = set(ready)
-    found: list[Candidate] = []
-    for _, each in groupby(rows, key=lambda row: str(row["workload_uid"])):
-        found += _recorded(list(each))
-    known = {(each.revision_uid, each.number) for each in found}
-    found += [_unrecorded(raw, uid) for raw in raw_revisions if _key(raw) not in known]
-    return [
-        replace(
-            each,
-            raw_revision=by_uid.get(each.revision_uid) or by_name.get(each.name),
-            is_ready=True if each.workload_uid == uid and each.name in on_it else each.is_ready,
-        )
-        for each in found
-    ]
-
-
 def choose(wish: Wish, found: Sequence[Candidate], now: Now) -> Candidate:
     """The revision that is meant.
 
     Raises LedgerError, NotRecorded or UsageError, in kubectl's words where it has some.
     """
     uid = _incarnation(wish, found, now)
-    mine = sorted((each for each in found if each.workload_uid == uid), key=_order)
+    mine = sorted((each for each in found if each.workload_uid == uid), key=by_number)
     match wish.to:
         case ToRevision(word) if word.lstrip("+") != "0":
             return _numbered(wish, word, mine, found)
         case ToTime(at):
-            return _at(wish, at, found)
+            return _at(wish, at, mine if wish.incarnation else found)
         case ToLastGood(seconds):
             return _last_good(wish, seconds, mine, now)
     if wish.incarnation:
@@ -219,7 +139,9 @@ def _previous(mine: Sequence[Candidate], running: Candidate | None, now: Now) ->
     if running is None or now.template_revision is None:
         earlier = list(mine)
     else:
-        earlier = [e for e in mine if _order(e) < _order(running) and not e.is_same_as(running)]
+        earlier = [
+            e for e in mine if by_number(e) < by_number(running) and not e.is_same_as(running)
+        ]
     for each in reversed(earlier):
         if each.is_ready is not False:
             return each
@@ -255,7 +177,12 @@ def _numbered(
 def _at(wish: Wish, at: str, found: Sequence[Candidate]) -> Candidate:
     seen = [each for each in found if each.observed_at is not None and each.observed_at <= at]
     if seen:
-        newest = max(seen, key=lambda each: (str(each.observed_at), each.number))
+        last = max(seen, key=lambda each: (str(each.observed_at), each.number))
+        # The pages of one list are seen one after the other, by name: the number tells which was
+        # the newest of those that were there.
+        there = [e for e in seen if e.workload_uid == last.workload_uid and _is_there(e, at)]
+        newest = max(there, key=by_number, default=last)
+        _refuse_unrecorded(wish, at, newest, found)
         if newest.deleted_at is None or newest.deleted_at > at:
             return newest
     first = min((each.observed_at for each in found if each.observed_at), default=None)
@@ -263,6 +190,22 @@ def _at(wish: Wish, at: str, found: Sequence[Candidate]) -> Candidate:
         f"{wish.namespace}/{wish.name} is not known to have been there at {at}",
         hint=f"it was first recorded at {first}" if first else "nothing of it is recorded",
     )
+
+
+def _is_there(each: Candidate, at: str) -> bool:
+    return each.pruned_at is None or each.pruned_at > at
+
+
+def _refuse_unrecorded(wish: Wish, at: str, newest: Candidate, found: Sequence[Candidate]) -> None:
+    """The cluster may have a revision from before that time that the ledger does not know."""
+    for each in found:
+        is_later = each.workload_uid == newest.workload_uid and each.number > newest.number
+        if is_later and not each.is_recorded and each.created_at and each.created_at <= at:
+            raise NotRecorded(
+                f"revision {each.number} of {wish.namespace}/{wish.name} was made at "
+                f"{each.created_at} and is not recorded: what ran at {at} is not known",
+                hint="--to-revision takes a number that you know",
+            )
 
 
 def _last_good(wish: Wish, seconds: float, mine: Sequence[Candidate], now: Now) -> Candidate:
@@ -297,46 +240,3 @@ def _incarnation(wish: Wish, found: Sequence[Candidate], now: Now) -> str:
         f"{wish.incarnation}",
         hint=f"recorded are: {known}",
     )
-
-
-def _recorded(rows: Sequence[Mapping[str, Any]]) -> Iterator[Candidate]:
-    for row, following in zip(rows, [*rows[1:], None], strict=True):
-        if row["template_digest"] is None:
-            continue
-        yield Candidate(
-            workload_uid=str(row["workload_uid"]),
-            revision_uid=str(row["revision_uid"]),
-            number=int(row["number"]),
-            label=str(row["label"]),
-            name=str(row["name"]),
-            digest=str(row["template_digest"]),
-            generation=row["generation"],
-            observed_at=row["observed_at"],
-            is_ready=_is_ready(row),
-            finished_at=row["finished_at"],
-            broke_at=row["broke_at"],
-            superseded_at=following["observed_at"] if following else None,
-            superseded_generation=following["generation"] if following else None,
-            deleted_at=row["deleted_at"],
-        )
-
-
-def _is_ready(row: Mapping[str, Any]) -> bool | None:
-    if row["ready_at"] is not None:
-        return True
-    is_unknown = row["trigger"] in UNKNOWN_TRIGGERS or row["phase"] == "unobserved"
-    return None if is_unknown else False
-
-
-def _unrecorded(raw_revision: Mapping[str, Any], uid: str) -> Candidate:
-    revision_uid, number = _key(raw_revision)
-    name = str(raw_revision["metadata"]["name"])
-    return Candidate(uid, revision_uid, number, str(number), name, None)
-
-
-def _key(raw_revision: Mapping[str, Any]) -> tuple[str, int]:
-    return str(raw_revision["metadata"]["uid"]), int(raw_revision.get("revision", 0))
-
-
-def _order(each: Candidate) -> tuple[int, str]:
-    return each.number, each.observed_at or "~"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,16 @@ class NotObserved(LedgerError):
     """The controller has not looked at the restored template in time."""
 
 
-async def unstick(cluster: Asked, plan: Plan, *, generation: int) -> tuple[Deleted, ...]:
+async def unstick(
+    cluster: Asked,
+    plan: Plan,
+    *,
+    generation: int,
+    told: Callable[[Deleted], None] = lambda _: None,
+) -> tuple[Deleted, ...]:
     """The pods that were deleted, once the controller has seen that generation of the set: those
-    on which it waits for ever, each in the state in which it was judged, and no other.
+    on which it waits for ever, each in the state in which it was judged, and no other. `told` hears
+    of each at once.
 
     Raises NotObserved, and Forbidden where pods may not be read or deleted.
     """
@@ -47,6 +54,7 @@ async def unstick(cluster: Asked, plan: Plan, *, generation: int) -> tuple[Delet
     for blocker in blocking(live, now=timestamp(utc_now())):
         deleted = await _delete(cluster, plan, blocker.pod)
         if deleted is not None:
+            told(deleted)
             found.append(deleted)
     return tuple(found)
 
@@ -97,7 +105,7 @@ async def _same(cluster: Asked, plan: Plan) -> Live:
     live = await look(cluster, plan.namespace, plan.name)
     if live.raw_set["metadata"]["uid"] != plan.live.raw_set["metadata"]["uid"]:
         raise LedgerError(
-            f"statefulset.apps/{plan.name} was deleted and made again; no pod was deleted"
+            f"statefulset.apps/{plan.name} was deleted and made again; no further pod was deleted"
         )
     if live.raw_pods is None:
         raise Forbidden("pods cannot be listed with these credentials; no pod was deleted")

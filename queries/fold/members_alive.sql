@@ -11,3 +11,6 @@ where uid in (
   from snapshot_members
   where snapshot = :id
 )
+returning
+  uid,
+  deleted_how
