@@ -1,6 +1,7 @@
 -- title: Which number each revision had at a time
--- description: The highest number that each ControllerRevision of a StatefulSet had got by a time: Kubernetes gives a
---   revision that is used again a higher one. A revision that was first seen later has the lowest it ever had.
+-- description: The number that each ControllerRevision of a StatefulSet had at a time, the last where it was gone by
+--   then: Kubernetes gives a revision that is used again a higher one, and one that is made again after a deletion any.
+--   A revision that was first seen later has the lowest it ever had.
 -- parameters:
 --   workload_uid: the incarnation
 --   at: the time (RFC 3339); empty for now
@@ -20,6 +21,14 @@ with asked as (
 select
   revisions.name,
   coalesce(
+    max(revisions.number) filter (
+      where iif(
+        :at = '',
+        revisions.pruned_at is null,
+        coalesce(rollouts.started_at, revisions.observed_at) <= (select at from asked)
+          and coalesce(revisions.pruned_at, '9') > (select at from asked)
+      )
+    ),
     max(revisions.number) filter (
       where :at = '' or coalesce(rollouts.started_at, revisions.observed_at) <= (select at from asked)
     ),

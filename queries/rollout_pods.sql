@@ -25,14 +25,17 @@ with span as (
   select
     rollouts.name,
     coalesce(rollouts.started_at, '') as began_at,
-    coalesce(
-      (
-        select min(later.started_at)
-        from rollouts as later
-        where later.workload_uid = rollouts.workload_uid
-          and later.number > rollouts.number
-      ),
-      '9'
+    min(
+      coalesce(rollouts.ended_at, '9'),
+      coalesce(
+        (
+          select min(later.started_at)
+          from rollouts as later
+          where later.workload_uid = rollouts.workload_uid
+            and later.started_at > rollouts.started_at
+        ),
+        '9'
+      )
     ) as until_at
   from rollouts
   where rollouts.workload_uid = :workload_uid
@@ -88,6 +91,8 @@ left join (
       and earlier.name = pod_runs.name
       and earlier.uid <> pod_runs.uid
       and earlier.observed_at < pod_runs.observed_at
+      -- one that was gone before has not been replaced
+      and coalesce(earlier.deleted_at, '9') >= span.began_at
     order by earlier.observed_at desc
     limit 1
   )

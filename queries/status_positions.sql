@@ -55,8 +55,10 @@ select
     where observations.object_id = there.id
       and observations.observed_at <= (select at from asked)
       and observations.fact = 'state'
-      and observations.disposition in ('first', 'late')
-    order by observations.resource_version desc
+      and observations.disposition in ('first', 'late', 'duplicate')
+    order by
+      observations.resource_version desc,
+      observations.position
     limit 1
   ) as position
 from there

@@ -26,6 +26,11 @@ def at(seconds: float) -> datetime:
     return BEGIN + timedelta(seconds=seconds)
 
 
+def whole(seconds: float) -> str:
+    """The same as the API server tells it."""
+    return at(int(seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @dataclass
 class Chronicle:
     """The records, in the order in which they are told."""
@@ -104,6 +109,37 @@ class Chronicle:
         }
         self._see(CONTROLLER_REVISIONS, raw | {"revision": number}, seconds, gone=gone)
 
+    def pod(
+        self,
+        version: int,
+        seconds: float,
+        name: str,
+        revision: str,
+        *,
+        created: float,
+        ready: float | None = None,
+        ends: bool = False,
+        gone: bool = False,
+    ) -> None:
+        """A pod of the set, or its end; its uid is made of its name and when it was created."""
+        owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": UID}
+        told: dict[str, Any] = _metadata(name, f"{name}/{created}", version) | {
+            "creationTimestamp": whole(created),
+            "labels": {
+                "controller-revision-hash": f"web-{revision}",
+                "statefulset.kubernetes.io/pod-name": name,
+            },
+            "ownerReferences": [owner | {"controller": True}],
+        }
+        if ends:
+            told["deletionTimestamp"] = whole(seconds)
+        condition = {"type": "Ready", "status": "False" if ready is None else "True"}
+        condition["lastTransitionTime"] = whole(created if ready is None else ready)
+        status = {"phase": "Running", "conditions": [condition]}
+        spec = {"containers": [{"name": "app", "image": "app"}]}
+        raw = {"apiVersion": "v1", "kind": "Pod", "metadata": told, "spec": spec, "status": status}
+        self._see(PODS, raw, seconds, gone=gone)
+
     def asked(
         self,
         user: str,
@@ -181,6 +217,6 @@ def _owned(seconds: float) -> dict[str, Any]:
         "manager": "kubectl-set",
         "operation": "Update",
         "apiVersion": "apps/v1",
-        "time": at(int(seconds)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": whole(seconds),
         "fieldsV1": {"f:spec": {"f:template": {"f:spec": {"f:containers": app}}}},
     }
