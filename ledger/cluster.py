@@ -24,7 +24,7 @@ from ledger.answers import (
 )
 from ledger.deadlines import Deadlines
 from ledger.errors import ClusterUnreachable, ConfigurationInvalid, OtherCluster
-from ledger.kubeconfig import find_access
+from ledger.kubeconfig import ServiceAccount, find_access
 from ledger.lines import LineSplitter, LongLine
 from ledger.login import Login, Request, broken
 from ledger.model import utc_now
@@ -58,13 +58,13 @@ class Cluster:
         context: str | None,
         *,
         deadlines: Deadlines | None = None,
-        or_service_account: bool = True,
+        service_account: ServiceAccount = "last",
     ) -> Cluster:
         """Settle on a cluster and read the credentials; nothing is sent yet.
 
         Raises ConfigurationInvalid as `find_access` does, and for credentials that cannot be used.
         """
-        access = find_access(kubeconfig, context, or_service_account=or_service_account)
+        access = find_access(kubeconfig, context, service_account=service_account)
         deadlines = deadlines or Deadlines()
         return cls(kubeconfig, await Login.read(access, deadlines), deadlines)
 

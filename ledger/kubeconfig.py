@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ledger.errors import ConfigurationInvalid
 
@@ -21,6 +21,9 @@ FILE_KEYS = ("certificate-authority", "client-certificate", "client-key", "token
 NAME_ANOTHER = "name a kubeconfig with --kubeconfig or in the environment's KUBECONFIG"
 
 Stamp = tuple[str, int, int, int]
+
+ServiceAccount = Literal["never", "last", "only"]
+"""When the service account of the pod is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +51,21 @@ class Access:
 
 
 def find_access(
-    kubeconfig: str | None, context: str | None, *, or_service_account: bool = True
+    kubeconfig: str | None, context: str | None, *, service_account: ServiceAccount = "last"
 ) -> Access:
     """The file named, else the files of KUBECONFIG, else ~/.kube/config, else, where that is
-    allowed, the pod's own service account.
+    allowed, the pod's own service account; or that alone.
 
     Raises ConfigurationInvalid when there is none of these, a file cannot be read, or the context
     or what it names is not in them.
     """
-    paths = _paths(kubeconfig)
-    if not paths and not or_service_account:
+    if service_account == "only" and (kubeconfig or context):
+        raise ConfigurationInvalid(
+            "the pod's service account has neither kubeconfig nor context",
+            hint="leave out --in-cluster, or --kubeconfig and --context",
+        )
+    paths = () if service_account == "only" else _paths(kubeconfig)
+    if not paths and service_account == "never":
         raise ConfigurationInvalid("there is no kubeconfig", hint=NAME_ANOTHER)
     if not paths:
         return _in_cluster(context)
@@ -118,7 +126,12 @@ def _in_cluster(context: str | None) -> Access:
         wanted = f"context {context} was asked for, but" if context else "no cluster is configured:"
         raise ConfigurationInvalid(f"{wanted} there is no kubeconfig", hint=NAME_ANOTHER)
     server = f"https://{host}:{os.environ.get('KUBERNETES_SERVICE_PORT', '443')}"
-    return Access((), "", server, (SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt"))
+    files = (SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt")
+    try:
+        namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip()
+    except OSError:
+        namespace = ""
+    return Access((), "", server, files, namespace=namespace or "default")
 
 
 def _merged(paths: tuple[Path, ...]) -> _Config:

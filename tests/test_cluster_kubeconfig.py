@@ -64,7 +64,22 @@ def test_the_service_account_is_left_alone_where_it_was_not_allowed(
 ) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     with pytest.raises(ConfigurationInvalid, match="there is no kubeconfig"):
-        find_access(None, None, or_service_account=False)
+        find_access(None, None, service_account="never")
+
+
+def test_the_service_account_alone_is_used_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBECONFIG", written(tmp_path / "one", kubeconfig(SERVER, {})))
+    monkeypatch.setattr("ledger.kubeconfig.SERVICE_ACCOUNT", tmp_path)
+    access = find_access(None, None, service_account="only")
+    assert (access.paths, access.server) == ((), "https://10.0.0.1:443")
+    assert access.namespace == "default"
+    (tmp_path / "namespace").write_text("shop\n")
+    assert find_access(None, None, service_account="only").namespace == "shop"
+    with pytest.raises(ConfigurationInvalid, match="neither kubeconfig nor context"):
+        find_access(None, "prod", service_account="only")
 
 
 def test_the_namespace_is_that_of_the_context(tmp_path: Path) -> None:

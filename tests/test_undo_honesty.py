@@ -99,6 +99,13 @@ async def test_each_pod_is_told_when_it_was_deleted_though_the_next_is_not(calle
     assert done.stdout.count(" deleted (") == 1
 
 
+async def test_a_pod_that_changed_meanwhile_is_not_foreseen_to_go(caller: Caller) -> None:
+    stuck(caller, "web-0")
+    caller.api.faults["delete", "pods"].append(refusing(409, "Conflict", "precondition"))
+    tried = await caller.undo("--dry-run=server", "--unstick")
+    assert (tried.exit, "deleted (" in tried.stdout) == (0, False)
+
+
 async def test_without_a_ledger_nothing_is_fresh(caller: Caller) -> None:
     done = await caller.undo("-y", "--fresh")
     assert (done.exit, done.stdout, caller.patches()) == (3, "", [])

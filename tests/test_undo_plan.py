@@ -114,6 +114,14 @@ def test_the_pods_that_are_held_back_are_told_by_ordinal(
     assert told(plan_of(raw_set({"updateStrategy": strategy})), "held-back") == text
 
 
+def test_a_pod_that_has_it_already_is_not_held_back() -> None:
+    held = {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}}
+    plan = plan_of(raw_set(held), pods=(pod(0, "web-a"), pod(1, "web-b")))
+    assert told(plan, "held-back") == ["partition 2: web-1 will not take it"]
+    plan = plan_of(raw_set(held), pods=(pod(0, "web-a"), pod(1, "web-a")))
+    assert told(plan, "held-back") == []
+
+
 @case(47, stream="constructed")
 @case(48, stream="constructed")
 @pytest.mark.parametrize(
@@ -204,6 +212,8 @@ def test_whoever_manages_it_is_known_by_its_marks(
     ("manager", "operation", "fields", "found"),
     [
         ("argocd-controller", "Apply", {"f:template": {}}, ["Argo CD"]),
+        ("argocd-controller", "Update", {"f:template": {}}, ["Argo CD"]),
+        ("argocd-application-controller", "Update", {"f:replicas": {}}, []),
         ("terraform", "Apply", {"f:template": {}}, ["server-side apply by terraform"]),
         ("terraform", "Apply", {"f:replicas": {}}, []),
         ("kubectl-edit", "Update", {"f:template": {}}, []),

@@ -24,6 +24,7 @@ from ledger.cli.undo_shown import (
 )
 from ledger.errors import Forbidden, LedgerError, NotRecorded, Refused, UsageError
 from ledger.freshness import Freshness
+from ledger.kubeconfig import ServiceAccount
 from ledger.model import Position
 from ledger.settings import Settings
 
@@ -93,7 +94,8 @@ def undo(
 async def _connected(kubeconfig: str | None, context: str | None, in_cluster: bool) -> Cluster:
     from ledger.cluster import Cluster
 
-    return await Cluster.connect(kubeconfig, context, or_service_account=in_cluster)
+    account: ServiceAccount = "only" if in_cluster else "never"
+    return await Cluster.connect(kubeconfig, context, service_account=account)
 
 
 def _history(settings: Settings, identity: str) -> History | None:

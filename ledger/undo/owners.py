@@ -72,8 +72,12 @@ def _argo(
 
 
 def _template_appliers(metadata: Mapping[str, Any]) -> Iterator[str]:
-    """The managers whose server-side apply owns a field of the pod template."""
+    """The managers whose server-side apply owns a field of the pod template; and Argo CD, which
+    applies on the client by default.
+    """
     for entry in items(metadata.get("managedFields")):
         owned = mapping(mapping(entry.get("fieldsV1")).get("f:spec"))
-        if entry.get("operation") == "Apply" and "f:template" in owned:
-            yield str(entry.get("manager", ""))
+        manager = str(entry.get("manager", ""))
+        applies = entry.get("operation") == "Apply" or manager in ARGO_MANAGERS
+        if applies and "f:template" in owned:
+            yield manager

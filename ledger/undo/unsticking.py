@@ -64,10 +64,13 @@ async def forecast(cluster: Asked, plan: Plan, *, asks_server: bool) -> tuple[De
     asked to try.
     """
     raw_pods = {str(raw["metadata"]["name"]): raw for raw in plan.live.raw_pods or ()}
-    if asks_server:
-        for blocker in plan.blockers:
-            await delete_pod(cluster, raw_pods[blocker.pod], is_trial=True)
-    return tuple(_deleted(raw_pods[each.pod], each) for each in plan.blockers)
+    found = []
+    for blocker in plan.blockers:
+        raw_pod = raw_pods[blocker.pod]
+        # One whose state has changed meanwhile would be judged anew.
+        if not asks_server or await delete_pod(cluster, raw_pod, is_trial=True):
+            found.append(_deleted(raw_pod, blocker))
+    return tuple(found)
 
 
 async def _delete(cluster: Asked, plan: Plan, name: str) -> Deleted | None:
