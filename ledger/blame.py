@@ -106,6 +106,13 @@ def _ends(field: str) -> tuple[str, str]:
     return end, end.rstrip("]").rpartition("[")[2].rpartition("/")[2]
 
 
+def _as_they_came(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Revisions stand by number, which is how they came unless one was given again (`2~1a2b`)."""
+    if any("~" in row["label"] for row in rows):
+        return sorted(rows, key=lambda row: (row["observed_at"], row["position"]))
+    return rows
+
+
 def _of_templates(reader: LedgerReader, workload: Mapping[str, Any]) -> list[Setting]:
     asked = {
         "namespace": workload["namespace"],
@@ -114,7 +121,7 @@ def _of_templates(reader: LedgerReader, workload: Mapping[str, Any]) -> list[Set
     }
     told: list[Setting] = []
     before: dict[str, Any] = {}
-    for row in reader.query("revision", asked):
+    for row in _as_they_came(reader.query("revision", asked)):
         if row["template"] is None:
             continue
         after = fields_of(json.loads(row["template"]))

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from ledger.blame import blame
+from ledger.reader import LocalReader
+from ledger.targets import Scope, find
 from tests.chronicle import Chronicle, report
 from tests.normal_form import normal_form
 from tests.real import answer
@@ -124,3 +127,19 @@ def test_a_reused_number_is_told_alike_in_any_order(
         rest = [value for value in told.values if value not in last]
         ledger = folded([*rest, *last], tmp_path / f"{late}.db", batch=batch)
         assert normal_form(ledger)["revisions"] == expected, late
+
+
+def test_blame_goes_through_the_templates_as_they_came(told: Chronicle, tmp_path: Path) -> None:
+    rolled(told, 3, 3, "cccc", "app:3", "web-bbbb", "alice")
+    told.revision(139, 3, 39, "cccc", "app:3", gone=True)
+    rolled(told, 4, 2, "dddd", "app:4", "web-cccc", "mallory")
+    reader = LocalReader(told.ledger(tmp_path))
+    [workload] = find(reader, ["web"], Scope("default"))
+    found = blame(reader, workload, "image", is_all=True)
+    assert [(each.number, each.new) for each in found] == [
+        (2, '"app:4"'),
+        (3, '"app:3"'),
+        (2, '"app:2"'),
+        (1, '"app:1"'),
+    ]
+    assert found[0].old == '"app:3"'
