@@ -206,6 +206,9 @@ class Volumes:
             elif row["kind"] == STATEFUL_SETS.plural:
                 named = {"namespace": row["namespace"], "workload": row["name"]}
                 self._touch("fold/claim_keys_decided", named | {"since": ""})
+                # Whose a claim is may not be known by its name.
+                owned = {"namespace": row["namespace"], "uid": uid}
+                self._touch("fold/claim_keys_owned", owned)
 
     def _spread_sets(self) -> None:
         for namespace, template, name in self._templates:

@@ -93,3 +93,27 @@ def test_why_a_claim_went_does_not_depend_on_which_list_came_first(tmp_path: Pat
         asked = "select deleted_after, deleted_at from workloads"
         [(after, until)] = answer(path, asked)
         assert (after[14:19], until[14:19]) == ("01:40", "03:20")
+
+
+def test_why_a_claim_of_another_name_went_does_not_depend_on_whose_end_came_first(
+    tmp_path: Path,
+) -> None:
+    retention = {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}
+    template = {"spec": {"containers": [{"name": "app", "image": "x"}]}}
+    spec = {"replicas": 1, "selector": {}, "template": template, **retention}
+    owned = {"ownerReferences": [OWNER]}
+    ending = owned | {"deletionTimestamp": "2026-11-01T09:00:20Z"}
+    claim = raw_object("shared", "c", 7, metadata=owned, spec={}, status={"phase": "Bound"})
+    gone = raw_object("shared", "c", 11, metadata=ending, spec={}, status={"phase": "Bound"})
+    values = [
+        observed(STATEFUL_SETS, raw_object("web", "s", 5, spec=spec), 1),
+        observed(CLAIMS, claim, 2),
+    ]
+    ends = (
+        observed(STATEFUL_SETS, raw_object("web", "s", 10, spec=spec), 20, gone=True),
+        observed(CLAIMS, gone, 20.5, gone=True),
+    )
+    for number, order in enumerate((ends, ends[::-1])):
+        path = folded([*values, *order], tmp_path / f"{number}.db", batch=1)
+        asked = "select deleted_why from claims"
+        assert answer(path, asked) == [("retention whenDeleted",)], number
