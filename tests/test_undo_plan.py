@@ -114,14 +114,6 @@ def test_the_pods_that_are_held_back_are_told_by_ordinal(
     assert told(plan_of(raw_set({"updateStrategy": strategy})), "held-back") == text
 
 
-def test_a_pod_that_has_it_already_is_not_held_back() -> None:
-    held = {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}}
-    plan = plan_of(raw_set(held), pods=(pod(0, "web-a"), pod(1, "web-b")))
-    assert told(plan, "held-back") == ["partition 2: web-1 will not take it"]
-    plan = plan_of(raw_set(held), pods=(pod(0, "web-a"), pod(1, "web-a")))
-    assert told(plan, "held-back") == []
-
-
 @case(47, stream="constructed")
 @case(48, stream="constructed")
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ledger.rollout.claims import bytes_of, claim_state, claim_templates
@@ -42,12 +42,10 @@ def data_stays(spec_now: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("data", "note", "data on the volumes is not rolled back")
 
 
-def held_back(set_name: str, status: SetStatus, there: Collection[int | None]) -> Iterator[Finding]:
-    """The pods that the controller will not move to the restored template, by ordinal; those that
-    are `there` have it.
-    """
-    skipped = {*targeted_ordinals(status), *there}
-    kept = [f"{set_name}-{ordinal}" for ordinal in status.ordinals if ordinal not in skipped]
+def held_back(set_name: str, status: SetStatus) -> Iterator[Finding]:
+    """The pods that the controller will not move to the restored template, by ordinal."""
+    targeted = targeted_ordinals(status)
+    kept = [f"{set_name}-{ordinal}" for ordinal in status.ordinals if ordinal not in targeted]
     if not kept:
         return
     if status.strategy == ON_DELETE:

@@ -161,8 +161,7 @@ def _findings(
     found = [*_of_owners(live), *_of_target(live, target, original, checked)]
     found += stuck(blockers)
     found += _of_references(checked.there)
-    on_it = [pod.ordinal for pod in live.pods if pod.revision == target.name]
-    found += held_back(live.name, live.status, on_it)
+    found += held_back(live.name, live.status)
     if checked.spec_then is not None:
         found += not_restored(live.raw_set["spec"], checked.spec_then)
         found += claims_kept(live.name, checked.spec_then, live.raw_claims or ())
