@@ -14,7 +14,7 @@ import msgspec
 from consumers.projection import Observed, Touched
 from ledger.canonical import to_bytes
 from ledger.errors import PoisonRecord
-from ledger.model import parse_timestamp, timestamp
+from ledger.model import respelt
 from ledger.store import Ledger
 
 LEVELS = ("Metadata", "Request", "RequestResponse")
@@ -80,7 +80,7 @@ class Actions:
                 "required_version": observed.document.version(action.request_version),
             }
             deleted = [(d.uid, observed.document.version(d.version)) for d in action.deleted]
-            action.received, action.completed = map(_moment, (action.received, action.completed))
+            action.received, action.completed = map(respelt, (action.received, action.completed))
         except (msgspec.ValidationError, ValueError) as wrong:
             raise PoisonRecord(f"not an audit record: {wrong}") from None
         row = _row(observed, action) | versions
@@ -108,10 +108,6 @@ class Actions:
 
     def forget(self) -> None:
         """Nothing is cached."""
-
-
-def _moment(at: str) -> str:
-    return timestamp(parse_timestamp(at))
 
 
 def _tells(row: Any) -> tuple[bool, int]:

@@ -14,7 +14,7 @@ from consumers.projection import Observed, Touched
 from ledger.canonical import to_bytes
 from ledger.envelope import Document
 from ledger.errors import PoisonRecord
-from ledger.model import parse_timestamp, timestamp, version_number
+from ledger.model import respelt, version_number
 from ledger.store import Ledger
 
 
@@ -100,7 +100,7 @@ class Coverage:
         if row is None or row["ended_how"] == "gap":
             row = self._begin(observed, data, how="listed")
         # A stream that is reconnecting was last watched when it last heard something.
-        heard_at = _moment(data.get("seen_at") or observed.document.time)
+        heard_at = respelt(data.get("seen_at") or observed.document.time)
         row["until_at"] = max(row["until_at"], min(heard_at, observed.document.time))
         row["state"] = state
         if data.get("skew_seconds") is not None:
@@ -145,17 +145,13 @@ class Coverage:
         return {
             "id": document.id,
             "cause": str(data["cause"]),
-            "last_seen_at": _moment(data.get("last_seen_at") or document.time),
+            "last_seen_at": respelt(data.get("last_seen_at") or document.time),
             "opened_at": document.time,
             "last_version": _last_version(data, document),
             "instance_id": observed.instance_id,
             "detail": to_bytes(detail).decode(),
             "position": observed.position,
         }
-
-
-def _moment(at: str) -> str:
-    return timestamp(parse_timestamp(at))
 
 
 def _last_version(data: Mapping[str, Any], document: Document) -> int | None:

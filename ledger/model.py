@@ -109,6 +109,11 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def respelt(text: str) -> str:
+    """A time in RFC 3339 as `timestamp` writes it. Raises ValueError as `parse_timestamp` does."""
+    return timestamp(parse_timestamp(text))
+
+
 def utc_now() -> datetime:
     """The wall clock, for the edges; pure code is given its time."""
     return datetime.now(UTC)

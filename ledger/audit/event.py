@@ -25,8 +25,7 @@ from ledger.model import (
     STATEFUL_SETS,
     VOLUMES,
     Kind,
-    parse_timestamp,
-    timestamp,
+    respelt,
 )
 
 GROUP = "audit.k8s.io"
@@ -139,8 +138,8 @@ def _action(raw_event: Raw, kind: Kind, ref: Raw, response: Raw) -> dict[str, An
         "subresource": str(ref.get("subresource", "")),
         "namespace": str(ref.get("namespace", "")),
         "code": _number(status.get("code", 0)),
-        "received": _time(raw_event["requestReceivedTimestamp"]),
-        "completed": _time(raw_event["stageTimestamp"]),
+        "received": respelt(str(raw_event["requestReceivedTimestamp"])),
+        "completed": respelt(str(raw_event["stageTimestamp"])),
         "dryRun": _is_dry_run(raw_event, ref, request, asked),
         "manager": _manager(asked, _text(raw_event.get("userAgent") or "")),
     }
@@ -228,10 +227,6 @@ def _manager(asked: Mapping[str, list[str]], agent: str) -> str:
     prefix = agent.partition("/")[0]
     printable = next((i for i, each in enumerate(prefix) if not each.isprintable()), len(prefix))
     return prefix[:printable][:128]
-
-
-def _time(raw_time: Any) -> str:
-    return timestamp(parse_timestamp(str(raw_time)))
 
 
 def _number(value: Any) -> int | None:

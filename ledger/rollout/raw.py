@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ledger.model import parse_timestamp, timestamp
+from ledger.model import respelt
 
 
 def text(value: Any) -> str:
@@ -55,6 +55,6 @@ def server_time(raw: Any) -> str | None:
     when it is none.
     """
     try:
-        return timestamp(parse_timestamp(raw))
+        return respelt(raw)
     except (TypeError, ValueError, AttributeError):
         return None
